@@ -1,0 +1,20 @@
+export type {
+  Appended,
+  Caps,
+  Counts,
+  Job,
+  JobDetail,
+  JobId,
+  JobSource,
+  JobStore,
+  Leased,
+  ListQuery,
+  NewEvent,
+  Policy,
+  Session,
+  State,
+  Verdict,
+} from "./job-store.ts";
+export { revision } from "./job-store.ts";
+export { StoreError, type StoreErrorReason } from "./store-error.ts";
+export { type FieldViolation, findViolation, maxKeyBytes } from "./event-limits.ts";

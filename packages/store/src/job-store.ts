@@ -1,0 +1,225 @@
+/**
+ * The storage port: everything the service asks of a store, in the engine's words. An adapter implements it over one
+ * engine and decides nothing that the core can decide: retry policy, tenancy and admission stay outside.
+ *
+ * One result per item, in input order. A promise that resolves: as durable as `caps.durability` says, and seen by the
+ * next call through any handle. One that rejects: `StoreError`. Instants are milliseconds since 1970 on the engine's
+ * clock, durations are milliseconds; a caller's clock is never compared with them (`runAt` is data).
+ *
+ * States of a job:
+ * - QUEUED: entered by `append`, by a retry, a release, a lost session or `redrive`. Left by `claim` once it is due, or
+ *   by `cancel`.
+ * - RUNNING: entered by `claim`, which adds one to `attempts`; held by exactly one session. Left by a verdict of
+ *   that session, or when the session ends.
+ * - SUCCEEDED, DEAD, CANCELLED: terminal. DEAD and CANCELLED are left by `redrive`, all of them by retention.
+ */
+
+/** UUIDv7 in text form, 36 characters, minted by the store. Time-ordered. */
+export type JobId = string;
+
+export type State = "QUEUED" | "RUNNING" | "SUCCEEDED" | "DEAD" | "CANCELLED";
+
+export interface NewEvent {
+  /** 0 to 128 bytes of UTF-8; "" is the built-in tenant. */
+  tenant: string;
+  /** The idempotency key within the tenant: 1 to 128 bytes, well formed, without U+0000. */
+  eventId: string;
+  /** 0 to 128 bytes, well formed, without U+0000; "" is the default type. */
+  type: string;
+  /** The text of the event as UTF-8, 0 to `caps.maxPayloadBytes`. */
+  payload: Uint8Array;
+  /** An int64 that is stored and given back, never read. */
+  timestamp: bigint;
+  /** How many attempts the job gets, 1 to 1000. */
+  maxAttempts: number;
+  /** Not claimable before this instant. */
+  runAt?: number;
+  /** W3C traceparent of the producer; no part of the content that decides between DUPLICATE and CONFLICT. */
+  trace?: string;
+}
+
+/**
+ * DUPLICATE: the key is known with the same type and payload. CONFLICT: it is known with other content, and nothing was
+ * stored. `jobId` is always the first one accepted.
+ */
+export interface Appended {
+  outcome: "ACCEPTED" | "DUPLICATE" | "CONFLICT";
+  jobId: JobId;
+}
+
+export interface Job {
+  jobId: JobId;
+  tenant: string;
+  eventId: string;
+  type: string;
+  timestamp: bigint;
+  state: State;
+  /** Attempts started so far. Never falls, not even by a redrive. */
+  attempts: number;
+  maxAttempts: number;
+  acceptedAt: number;
+  /** When a QUEUED job is due. Set if it is scheduled, waits for a retry or was given back. */
+  nextAttemptAt?: number;
+  /** Set in the terminal states. */
+  finishedAt?: number;
+  /** The error of the newest failed attempt. */
+  lastError?: string;
+  /** What the handler returned, at most 64 KiB of UTF-8. */
+  result?: Uint8Array;
+  cancelRequested: boolean;
+  /** Rises with every visible change; equal revisions have equal content. */
+  revision: number;
+}
+
+export interface JobDetail extends Job {
+  payload: Uint8Array;
+  /** The failed attempts among the last 20, oldest first. */
+  errors: { attempt: number; at: number; error: string }[];
+}
+
+/** `attempt` rises for the life of a job and is never reused: (session, jobId, attempt) is the fencing token. */
+export interface Leased {
+  jobId: JobId;
+  attempt: number;
+  acceptedAt: number;
+  event: NewEvent;
+}
+
+/**
+ * What became of an attempt. `retry` ends DEAD when the budget is spent, CANCELLED when that was asked for. `release`
+ * hands a job back unrun: it uses up an attempt number but not the budget. Errors are cut to 4,096 bytes and freed
+ * of U+0000; a result is at most 64 KiB.
+ */
+export type Verdict = { jobId: JobId; attempt: number } & (
+  | { as: "succeeded"; result?: Uint8Array }
+  | { as: "dead"; error: string }
+  | { as: "cancelled" }
+  | { as: "retry"; delayMs: number; error: string }
+  | { as: "release" }
+);
+
+/** The lease of one worker process; all jobs it claims live and die with it. */
+export interface Session {
+  readonly id: string;
+  readonly ttlMs: number;
+}
+
+export interface Caps {
+  /** Proven against the engine when it was opened, never assumed. */
+  durability: "replica-fsync" | "fsync" | "memory";
+  /** No other process writes: `hints` misses no change. */
+  exclusive: boolean;
+  /** How many appends may usefully be under way at once. */
+  writers: number;
+  /** Events in one `append`. */
+  maxBatch: number;
+  /** Bytes of payload in one `append`. */
+  maxBatchBytes: number;
+  /** Bytes of one payload. */
+  maxPayloadBytes: number;
+}
+
+export interface ListQuery {
+  state?: State;
+  type?: string;
+  tenant?: string;
+  /** Accepted at or after this instant. */
+  from?: number;
+  /** Accepted before this instant. */
+  to?: number;
+  /** From the page before. */
+  cursor?: string;
+  /** 1 to 1000. */
+  limit: number;
+}
+
+export interface Counts {
+  byState: Record<State, number>;
+  /** QUEUED jobs that are not due yet. */
+  scheduled: number;
+  /** Since when the oldest due job waits. */
+  oldestReadyAt?: number;
+  asOf: number;
+  /** Open sessions with the number of jobs each holds. */
+  workers: { worker: string; held: number; expiresAt: number }[];
+}
+
+export interface Policy {
+  /** A job whose worker was lost this many times is DEAD. */
+  workerLostLimit: number;
+  /** How long a finished job and its idempotency key are kept. */
+  keepMs: Record<"SUCCEEDED" | "DEAD" | "CANCELLED", number>;
+}
+
+export interface JobStore {
+  readonly caps: Caps;
+  /** Whether appends can succeed now, and why not. Reads may work while this is false. */
+  readonly health: { readonly writable: boolean; readonly reason?: string };
+
+  /** Stores key, job and queue entry of every new event, in one commit for all. Refuses the whole batch if one event breaks a rule. */
+  append(batch: readonly NewEvent[]): Promise<Appended[]>;
+  /** What `append` would answer for keys already stored, else null. Writes nothing; works when full or read-only. */
+  lookup(batch: readonly NewEvent[]): Promise<(Appended | null)[]>;
+
+  /**
+   * Opens the lease of one worker. "process" (the default): the worker dies with this process, so an `exclusive` store
+   * ends such sessions, as lost, when it is opened again. "remote": the worker may outlive it.
+   */
+  openSession(worker: string, ttlMs: number, home?: "process" | "remote"): Promise<Session>;
+  /** Extends the lease by ttlMs. `lost`: it has ended and its jobs may run elsewhere; stop them and open a new session. */
+  heartbeat(session: Session): Promise<{ lost: boolean; cancelRequested: JobId[] }>;
+  /** Leases up to `max` of the oldest due jobs, in any order. Never waits; an ended session gets none. */
+  claim(session: Session, max: number): Promise<Leased[]>;
+  /** Atomic per item. "lost": that attempt is not this session's any more, and the verdict was dropped. */
+  settle(session: Session, verdicts: readonly Verdict[]): Promise<("ok" | "lost")[]>;
+  /** Ends the session and releases what it still holds. */
+  closeSession(session: Session): Promise<void>;
+
+  /** null: never was, or pruned. */
+  get(ids: readonly JobId[]): Promise<(Job | null)[]>;
+  getDetail(id: JobId): Promise<JobDetail | null>;
+  find(tenant: string, eventIds: readonly string[]): Promise<(JobId | null)[]>;
+  /** Newest first. No `cursor` in the answer: that was the last page. */
+  list(query: ListQuery): Promise<{ jobs: Job[]; cursor?: string }>;
+  counts(): Promise<Counts>;
+
+  /** A RUNNING job is only asked to stop ("requested"); its worker learns it by heartbeat. */
+  cancel(ids: readonly JobId[]): Promise<("cancelled" | "requested" | "terminal" | "unknown")[]>;
+  /** DEAD and CANCELLED jobs run again under the same id, with history and a new budget. */
+  redrive(ids: readonly JobId[]): Promise<("queued" | "notTerminal" | "unknown")[]>;
+
+  /** Ends expired sessions and applies retention. A bounded amount of work a call; safe from many replicas at once. */
+  maintain(policy: Policy): Promise<{ requeued: number; died: number; pruned: number; more: boolean }>;
+  /** Lossy nudges, only ever a reason to call `claim` or `get` sooner: "work", or ids whose revision rose. */
+  hints(signal: AbortSignal): AsyncIterable<"work" | readonly JobId[]>;
+  /** Finishes what is in flight. */
+  close(): Promise<void>;
+}
+
+/** The part of a store that a worker needs. */
+export type JobSource = Pick<
+  JobStore,
+  "openSession" | "heartbeat" | "claim" | "settle" | "closeSession" | "hints"
+>;
+
+/**
+ * The revision of a job, derived from what it is: every path through the states raises it, since only `claim` raises
+ * `attempts` and redriving a CANCELLED job uses up one attempt number.
+ */
+export function revision(job: Pick<Job, "state" | "attempts" | "cancelRequested">): number {
+  return 5 * job.attempts + rank(job);
+}
+
+function rank({ state, cancelRequested }: Pick<Job, "state" | "cancelRequested">): number {
+  switch (state) {
+    case "RUNNING":
+      return cancelRequested ? 1 : 0;
+    case "SUCCEEDED":
+    case "DEAD":
+      return 2;
+    case "QUEUED":
+      return 3;
+    case "CANCELLED":
+      return 4;
+  }
+}

@@ -1,0 +1,30 @@
+/** Why a store call failed. */
+export type StoreErrorReason =
+  | "unavailable"
+  | "overloaded"
+  | "invalid"
+  | "corrupt"
+  | "locked"
+  | "incompatible";
+
+/**
+ * The only error a store throws on purpose.
+ *
+ * `outcome` "notApplied": nothing changed. "unknown": it may or may not be stored; ask again with the same event ids.
+ */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly outcome: "notApplied" | "unknown";
+  readonly reason: StoreErrorReason;
+
+  constructor(
+    outcome: "notApplied" | "unknown",
+    reason: StoreErrorReason,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.outcome = outcome;
+    this.reason = reason;
+  }
+}
