@@ -18,3 +18,4 @@ export type {
 export { revision } from "./job-store.ts";
 export { StoreError, type StoreErrorReason } from "./store-error.ts";
 export { type FieldViolation, findViolation, maxKeyBytes } from "./event-limits.ts";
+export { type Batcher, type BatcherOptions, createBatcher } from "./batcher.ts";

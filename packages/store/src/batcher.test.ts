@@ -1,0 +1,164 @@
+import { expect, test } from "vitest";
+import { createBatcher } from "./batcher.ts";
+import { StoreError } from "./store-error.ts";
+
+/** A batcher over calls that the test answers by hand. */
+function setup(
+  overrides: { concurrency?: number; maxBatch?: number; maxBatchBytes?: number; maxPending?: number } = {},
+) {
+  const calls: { items: readonly string[]; answer: () => void; fail: (error: Error) => void }[] = [];
+  const batcher = createBatcher<string, string>({
+    run: (items) =>
+      new Promise((resolve, reject) => {
+        calls.push({ items, answer: () => resolve(items.map((item) => item.toUpperCase())), fail: reject });
+      }),
+    concurrency: 1,
+    maxBatch: 4,
+    maxBatchBytes: 100,
+    maxPending: 6,
+    maxPendingBytes: 200,
+    bytesOf: (item) => item.length,
+    ...overrides,
+  });
+  const answerAll = async () => {
+    for (let next = 0; next < calls.length; next++) {
+      calls[next]?.answer();
+      await settled();
+    }
+  };
+  return { batcher, calls, answerAll };
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("an idle batcher calls at once with a single group", async () => {
+  const { batcher, calls, answerAll } = setup();
+  const answer = batcher.submit(["a"]);
+  expect(calls.map(({ items }) => items)).toEqual([["a"]]);
+  await answerAll();
+  expect(await answer).toEqual(["A"]);
+});
+
+test("groups that wait share the next call, in order, each with its own results", async () => {
+  const { batcher, calls, answerAll } = setup();
+  const answers = [batcher.submit(["a"]), batcher.submit(["b", "c"]), batcher.submit(["d"])];
+  await answerAll();
+  expect(calls.map(({ items }) => items)).toEqual([["a"], ["b", "c", "d"]]);
+  expect(await Promise.all(answers)).toEqual([["A"], ["B", "C"], ["D"]]);
+});
+
+test("a group is never split: one that does not fit waits for the call after", async () => {
+  const { batcher, calls, answerAll } = setup();
+  const answers = [batcher.submit(["a"]), batcher.submit(["b", "c", "d"]), batcher.submit(["e", "f"])];
+  await answerAll();
+  expect(calls.map(({ items }) => items)).toEqual([["a"], ["b", "c", "d"], ["e", "f"]]);
+  expect(await Promise.all(answers)).toEqual([["A"], ["B", "C", "D"], ["E", "F"]]);
+});
+
+test("a call holds at most maxBatchBytes, unless one group alone is larger", async () => {
+  const { batcher, calls, answerAll } = setup({ maxBatchBytes: 3 });
+  void batcher.submit(["x"]);
+  void batcher.submit(["aa"]);
+  void batcher.submit(["bb"]);
+  void batcher.submit(["ccccc"]);
+  await answerAll();
+  expect(calls.map(({ items }) => items)).toEqual([["x"], ["aa"], ["bb"], ["ccccc"]]);
+});
+
+test("as many calls are under way as concurrency allows", () => {
+  const { batcher, calls } = setup({ concurrency: 2 });
+  for (const item of ["a", "b", "c"]) void batcher.submit([item]);
+  expect(calls.map(({ items }) => items)).toEqual([["a"], ["b"]]);
+});
+
+test("a failed call rejects all its groups with the same error, and the next call goes on", async () => {
+  const { batcher, calls, answerAll } = setup();
+  const first = batcher.submit(["a"]);
+  const waiting = [batcher.submit(["b"]), batcher.submit(["c"])];
+  const outcomes = Promise.allSettled(waiting);
+  calls[0]?.answer();
+  await first;
+  await settled();
+  const broken = new StoreError("unknown", "unavailable", "the disk went away");
+  calls[1]?.fail(broken);
+  expect((await outcomes).map((outcome) => outcome.status === "rejected" && outcome.reason)).toEqual([
+    broken,
+    broken,
+  ]);
+  const later = batcher.submit(["d"]);
+  await settled();
+  await answerAll();
+  expect(await later).toEqual(["D"]);
+});
+
+test("too many items or bytes waiting are refused at once and nothing of them is called", async () => {
+  const { batcher, calls, answerAll } = setup({ maxPending: 2 });
+  const accepted = [batcher.submit(["a"]), batcher.submit(["b", "c"])];
+  await expect(batcher.submit(["d"])).rejects.toMatchObject({ outcome: "notApplied", reason: "overloaded" });
+  await answerAll();
+  expect(await Promise.all(accepted)).toEqual([["A"], ["B", "C"]]);
+  expect(calls.flatMap(({ items }) => items)).not.toContain("d");
+});
+
+test("what was answered makes room again", async () => {
+  const { batcher, answerAll } = setup({ maxPending: 1 });
+  const early = [batcher.submit(["a"]), batcher.submit(["b"])];
+  await expect(batcher.submit(["c"])).rejects.toMatchObject({ reason: "overloaded" });
+  await answerAll();
+  await Promise.all(early);
+  const late = batcher.submit(["c"]);
+  await answerAll();
+  expect(await late).toEqual(["C"]);
+});
+
+test("a group over maxBatch is refused as invalid", async () => {
+  const { batcher } = setup();
+  await expect(batcher.submit(["a", "b", "c", "d", "e"])).rejects.toMatchObject({ reason: "invalid" });
+});
+
+test("an abort takes a waiting group out and frees its place", async () => {
+  const { batcher, calls, answerAll } = setup({ maxPending: 1 });
+  const { signal, abort } = controller();
+  void batcher.submit(["a"]);
+  const waiting = batcher.submit(["b"], signal);
+  abort(new Error("deadline"));
+  await expect(waiting).rejects.toThrow("deadline");
+  const next = batcher.submit(["c"]);
+  await answerAll();
+  expect(await next).toEqual(["C"]);
+  expect(calls.flatMap(({ items }) => items)).toEqual(["a", "c"]);
+});
+
+test("an abort changes nothing once the call is under way", async () => {
+  const { batcher, answerAll } = setup();
+  const { signal, abort } = controller();
+  const answer = batcher.submit(["a"], signal);
+  abort(new Error("deadline"));
+  await answerAll();
+  expect(await answer).toEqual(["A"]);
+});
+
+test("a signal that is already aborted calls nothing", async () => {
+  const { batcher, calls } = setup();
+  await expect(batcher.submit(["a"], AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
+  expect(calls).toEqual([]);
+});
+
+test("close calls what waits, then refuses", async () => {
+  const { batcher, calls, answerAll } = setup();
+  const answers = [batcher.submit(["a"]), batcher.submit(["b"])];
+  let closed = false;
+  const closing = batcher.close().then(() => (closed = true));
+  await expect(batcher.submit(["c"])).rejects.toMatchObject({ outcome: "notApplied", reason: "unavailable" });
+  calls[0]?.answer();
+  await settled();
+  expect(closed).toBe(false);
+  await answerAll();
+  await closing;
+  expect(await Promise.all(answers)).toEqual([["A"], ["B"]]);
+});
+
+function controller() {
+  const aborter = new AbortController();
+  return { signal: aborter.signal, abort: (reason: Error) => aborter.abort(reason) };
+}

@@ -1,0 +1,164 @@
+import { StoreError } from "./store-error.ts";
+
+/** How a batcher calls the store, and how much it lets wait. */
+export interface BatcherOptions<T, R> {
+  /** One call for the items of many groups; one result per item, in order. */
+  run: (items: readonly T[]) => Promise<R[]>;
+  /** Calls under way at once. */
+  concurrency: number;
+  /** Items in one call. A larger group is refused. */
+  maxBatch: number;
+  /** Bytes in one call, as `bytesOf` counts them; a single group may exceed it. */
+  maxBatchBytes: number;
+  /** Items that may wait. */
+  maxPending: number;
+  /** Bytes that may wait. */
+  maxPendingBytes: number;
+  bytesOf: (item: T) => number;
+}
+
+/** Collects groups of items while calls are under way, so that all who wait share the next call. */
+export interface Batcher<T, R> {
+  /**
+   * Answers with one result per item, in order. A group is never split over two calls; groups go first in, first out.
+   *
+   * An abort takes a waiting group out: nothing of it was done, and the promise rejects with the signal's reason.
+   * Once its call is under way the result stands.
+   *
+   * @throws StoreError notApplied/overloaded at once when too much waits, notApplied/unavailable after `close`, or
+   * whatever the call threw, the same for all groups in it.
+   */
+  submit(group: readonly T[], signal?: AbortSignal): Promise<R[]>;
+  /** Calls what waits, then refuses. Resolves when nothing is under way. */
+  close(): Promise<void>;
+}
+
+interface Group<T, R> {
+  items: readonly T[];
+  bytes: number;
+  /** "gone": aborted while it waited, and its caller has been told. */
+  state: "waiting" | "gone" | "sent";
+  resolve: (results: R[]) => void;
+  reject: (reason: unknown) => void;
+  /** Stops listening for an abort. */
+  leave: () => void;
+}
+
+/**
+ * With nothing under way a group leaves at once, so an idle service adds no delay. With all calls busy, groups wait and
+ * leave together when one ends: the batch size follows the arrival rate times the duration of a call.
+ */
+export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R> {
+  const queue: Group<T, R>[] = [];
+  let head = 0;
+  let pending = 0;
+  let pendingBytes = 0;
+  let underWay = 0;
+  let closed = false;
+  let drained: (() => void) | undefined;
+
+  const forget = (group: Group<T, R>) => {
+    pending -= group.items.length;
+    pendingBytes -= group.bytes;
+  };
+
+  /** The groups of the next call, oldest first. */
+  const take = (): Group<T, R>[] => {
+    const groups: Group<T, R>[] = [];
+    let count = 0;
+    let bytes = 0;
+    for (let group = queue[head]; group !== undefined; group = queue[++head]) {
+      if (group.state === "gone") continue;
+      const fits =
+        count + group.items.length <= options.maxBatch && bytes + group.bytes <= options.maxBatchBytes;
+      if (groups.length > 0 && !fits) break;
+      group.state = "sent";
+      group.leave();
+      groups.push(group);
+      forget(group);
+      count += group.items.length;
+      bytes += group.bytes;
+    }
+    if (head * 2 > queue.length) {
+      queue.splice(0, head);
+      head = 0;
+    }
+    return groups;
+  };
+
+  const pump = () => {
+    while (underWay < options.concurrency) {
+      const groups = take();
+      if (groups.length === 0) break;
+      underWay++;
+      void call(options.run, groups).finally(() => {
+        underWay--;
+        pump();
+      });
+    }
+    if (underWay === 0) drained?.();
+  };
+
+  const submit = (items: readonly T[], signal?: AbortSignal): Promise<R[]> => {
+    if (items.length === 0) return Promise.resolve([]);
+    const bytes = items.reduce((sum, item) => sum + options.bytesOf(item), 0);
+    const refusal = refuse(items.length, bytes);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    return new Promise((resolve, reject) => {
+      const group: Group<T, R> = { items, bytes, state: "waiting", resolve, reject, leave };
+      function leave() {
+        signal?.removeEventListener("abort", abort);
+      }
+      function abort() {
+        group.state = "gone";
+        forget(group);
+        reject(signal?.reason);
+      }
+      queue.push(group);
+      pending += items.length;
+      pendingBytes += bytes;
+      pump();
+      if (group.state === "waiting") signal?.addEventListener("abort", abort, { once: true });
+    });
+  };
+
+  const refuse = (count: number, bytes: number): StoreError | undefined => {
+    if (closed) return new StoreError("notApplied", "unavailable", "the service is shutting down");
+    if (count > options.maxBatch) {
+      return new StoreError(
+        "notApplied",
+        "invalid",
+        `a batch has at most ${options.maxBatch} items, got ${count}`,
+      );
+    }
+    if (pending + count > options.maxPending || pendingBytes + bytes > options.maxPendingBytes) {
+      return new StoreError("notApplied", "overloaded", "too much is waiting to be stored");
+    }
+    return undefined;
+  };
+
+  return {
+    submit,
+    close() {
+      closed = true;
+      return new Promise((resolve) => {
+        drained = resolve;
+        pump();
+      });
+    },
+  };
+}
+
+async function call<T, R>(run: (items: readonly T[]) => Promise<R[]>, groups: Group<T, R>[]): Promise<void> {
+  const [only, ...others] = groups;
+  const items =
+    others.length === 0 && only !== undefined ? only.items : groups.flatMap((group) => group.items);
+  try {
+    const results = await run(items);
+    let start = 0;
+    for (const group of groups) group.resolve(results.slice(start, (start += group.items.length)));
+  } catch (error) {
+    for (const group of groups) group.reject(error);
+  }
+}
