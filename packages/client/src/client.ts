@@ -1,0 +1,114 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { type EventResponse, EventService, type StatusResponse } from "@event-ingestion/api";
+import { callWithRetries, pause } from "./call.ts";
+import {
+  type IngestedItem,
+  type IngestManyOptions,
+  ingestInBatches,
+  resolveManyOptions,
+} from "./ingest-many.ts";
+import { findProblem, type NewEvent, toRequest } from "./new-event.ts";
+import {
+  type CallOptions,
+  checkInteger,
+  checkTimeout,
+  type EventClientOptions,
+  resolveOptions,
+  type WaitOptions,
+} from "./options.ts";
+
+/** What became of one event. */
+export interface Ingested {
+  /** The id that the event was sent with: its own, or the one that the client made. */
+  eventId: string;
+  /** `accepted` is the promise that the event is stored; a DUPLICATE is accepted, CONFLICT and INVALID are not. */
+  response: EventResponse;
+}
+
+/** Sends events and asks what became of them. Every call may be made by many at once. */
+export interface EventClient {
+  /**
+   * Sends one event, with the same event id until there is an answer: it is stored once, however often it was sent.
+   *
+   * @throws ConnectError INVALID_ARGUMENT if the event breaks a limit, UNAVAILABLE if the last try failed.
+   */
+  ingest(event: NewEvent, options?: CallOptions): Promise<Ingested>;
+  /**
+   * Sends many events in batches and gives one result for each, in input order, so what was given is a prefix of the
+   * input that is answered for good. An event that is refused is a result like any other.
+   *
+   * Reads ahead by at most `concurrency` + 1 batches. A slow source does not hold events back: a batch leaves at most
+   * 20 ms after its first event. Ending the loop early aborts what is under way.
+   *
+   * @throws ConnectError of the first batch without an answer. Whatever the source throws, after all earlier results.
+   */
+  ingestMany<E extends NewEvent>(
+    events: Iterable<E> | AsyncIterable<E>,
+    options?: IngestManyOptions,
+  ): AsyncIterable<IngestedItem<E>>;
+  /** Where a job stands; an unknown id has the status "not found". */
+  status(jobId: string, options?: CallOptions): Promise<StatusResponse>;
+  /**
+   * Asks for the status until it is not "processing" any more: "done", "failed", "cancelled" or "not found".
+   *
+   * @throws ConnectError DEADLINE_EXCEEDED after `timeoutMs`.
+   */
+  waitUntilDone(jobId: string, options?: WaitOptions): Promise<StatusResponse>;
+}
+
+/**
+ * A client of the event ingestion service, for servers and browsers.
+ *
+ * UNAVAILABLE, a broken connection, and RESOURCE_EXHAUSTED with google.rpc.RetryInfo are tried again, after the larger
+ * of the delay that the server asks for and a growing one of its own. Calls throw ConnectError, or
+ * RangeError for an option out of its limits.
+ *
+ * @throws RangeError for an option out of its limits.
+ */
+export function createEventClient(given: EventClientOptions): EventClient {
+  const client = resolveOptions(given);
+  const service = createClient(EventService, client.transport);
+
+  const status = (jobId: string, options: CallOptions = {}): Promise<StatusResponse> =>
+    callWithRetries((limits) => service.getStatus({ jobId }, limits), client, options);
+
+  return {
+    async ingest(event, options = {}) {
+      const request = toRequest(event);
+      const problem = findProblem(request);
+      if (problem !== undefined) throw new ConnectError(problem, Code.InvalidArgument);
+      const response = await callWithRetries(
+        (limits) => service.ingestEvent(request, limits),
+        client,
+        options,
+      );
+      return { eventId: request.eventId, response };
+    },
+
+    ingestMany(events, options = {}) {
+      const ingestBatch = (batch: Parameters<typeof service.ingestBatch>[0], signal: AbortSignal) =>
+        callWithRetries((limits) => service.ingestBatch(batch, limits), client, { ...options, signal });
+      return ingestInBatches(events, resolveManyOptions(options), ingestBatch);
+    },
+
+    status,
+
+    async waitUntilDone(jobId, { signal, timeoutMs, pollMs = 50 } = {}) {
+      checkInteger("pollMs", pollMs, { min: 1, max: 60_000 });
+      if (timeoutMs !== undefined) checkTimeout(timeoutMs);
+      const deadline = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
+      for (let pauseMs = pollMs; ; pauseMs = Math.min(2 * pauseMs, 32 * pollMs)) {
+        const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
+        const job = await status(jobId, { signal, timeoutMs: Math.min(leftMs, client.timeoutMs) });
+        if (job.status !== "processing") return job;
+        if (performance.now() + pauseMs >= deadline) {
+          throw new ConnectError(
+            `job ${jobId} is still processing after ${timeoutMs} ms`,
+            Code.DeadlineExceeded,
+          );
+        }
+        await pause(pauseMs, signal);
+      }
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { RetryInfoSchema } from "@event-ingestion/api/error-details";
+
+/** When a call is tried again. */
+export interface RetryPolicy {
+  /** Tries in all. */
+  maxTries: number;
+  /** Delay after the first try, in ms; doubled after each further one. */
+  retryBaseMs: number;
+  /** Longest delay of our own, in ms. A server may ask for a longer one. */
+  retryMaxMs: number;
+}
+
+/**
+ * How long to wait before the next try, in ms; undefined: the error stands.
+ *
+ * The larger of what the server asks for and a backoff, of which a half is `random` (0 to 1), so that clients that were
+ * refused together do not come back together.
+ */
+export function retryDelayMs(
+  error: ConnectError,
+  tries: number,
+  { policy, random }: { policy: RetryPolicy; random: number },
+): number | undefined {
+  const asked = askedDelayMs(error);
+  if (tries >= policy.maxTries || !isTransient(error.code, asked)) return undefined;
+  const backoff = Math.min(policy.retryBaseMs * 2 ** (tries - 1), policy.retryMaxMs);
+  return Math.max(asked ?? 0, backoff * (1 - random / 2));
+}
+
+function isTransient(code: Code, asked: number | undefined): boolean {
+  switch (code) {
+    case Code.Unavailable:
+      return true;
+    // The server never answers with these two: a connection that broke under a call is ABORTED over HTTP/1.1 and
+    // CANCELED over HTTP/2. Whether the event was stored is unknown, and the same event id finds out.
+    case Code.Aborted:
+    case Code.Canceled:
+      return true;
+    // Without RetryInfo it is a message over the size limit.
+    case Code.ResourceExhausted:
+      return asked !== undefined;
+    default:
+      return false;
+  }
+}
+
+/** google.rpc.RetryInfo, 0 if it has no delay; undefined: there is none. */
+function askedDelayMs(error: ConnectError): number | undefined {
+  const [info] = error.findDetails(RetryInfoSchema);
+  if (info === undefined) return undefined;
+  const { seconds, nanos } = info.retryDelay ?? { seconds: 0n, nanos: 0 };
+  return Number(seconds) * 1000 + nanos / 1_000_000;
+}
