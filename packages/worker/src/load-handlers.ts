@@ -1,0 +1,31 @@
+import { resolve } from "node:path";
+import { stat } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
+import { checkHandlers, type Handler, HandlersError } from "./handler.ts";
+
+const expected = "expected a module whose default export is an array of handlers made by defineHandler";
+
+/**
+ * Imports a handlers module; a relative path starts at the working directory.
+ *
+ * @throws HandlersError that names the module, what was wrong and what was expected.
+ */
+export async function loadHandlers(path: string): Promise<readonly Handler[]> {
+  const file = resolve(path);
+  try {
+    if (!(await stat(file)).isFile()) throw new HandlersError(`it is not a file; ${expected}`);
+    const module: { default?: unknown } = await import(pathToFileURL(file).href);
+    if (!("default" in module)) throw new HandlersError(`it has no default export; ${expected}`);
+    return checkHandlers("its default export", module.default);
+  } catch (error) {
+    throw new HandlersError(`cannot load handlers from "${file}": ${problem(error, file)}`, { cause: error });
+  }
+}
+
+function problem(error: unknown, file: string): string {
+  if (!(error instanceof Error)) return `it threw ${String(error)}`;
+  if (error instanceof HandlersError) return error.message;
+  // The same code comes from a file that the module itself opens while it is imported.
+  const missing = "code" in error && error.code === "ENOENT" && "path" in error && error.path === file;
+  return missing ? `there is no such file; ${expected}` : `${error.name}: ${error.message}`;
+}

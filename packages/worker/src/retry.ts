@@ -1,0 +1,27 @@
+import { isRetryLater } from "./handler.ts";
+
+/** How long to wait between attempts. */
+export interface RetryPolicy {
+  /** The delay after the first failure, doubled after each further one. */
+  readonly retryBaseMs: number;
+  /** The delay never grows beyond this. */
+  readonly retryMaxMs: number;
+}
+
+/**
+ * The delay after failure number `failures` (from 1): min(base * 2^(failures - 1), max), spread by up to 20 % to either
+ * side, so that what failed together does not come back together.
+ */
+export function backoffMs(failures: number, policy: RetryPolicy, random: () => number): number {
+  const delay = Math.min(policy.retryBaseMs * 2 ** (failures - 1), policy.retryMaxMs);
+  return Math.round(delay * (0.8 + 0.4 * random()));
+}
+
+/** The delay before the next attempt after `thrown` failed this one. What `RetryLater` asks for is never shortened. */
+export function retryDelayMs(
+  thrown: unknown,
+  attempt: number,
+  { random, ...policy }: RetryPolicy & { random: () => number },
+): number {
+  return isRetryLater(thrown) ? Math.ceil(thrown.delayMs) : backoffMs(attempt, policy, random);
+}

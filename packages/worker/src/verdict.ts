@@ -1,0 +1,54 @@
+import type { Leased, Verdict } from "@event-ingestion/store";
+import { isReject } from "./handler.ts";
+import { retryDelayMs, type RetryPolicy } from "./retry.ts";
+
+const maxResultBytes = 64 * 1024;
+const maxErrorBytes = 4096;
+const encoder = new TextEncoder();
+
+type Token = Pick<Leased, "jobId" | "attempt">;
+
+/**
+ * The verdict on an attempt whose handler returned.
+ *
+ * @throws TypeError or RangeError if it returned what cannot be a result: that fails the attempt.
+ */
+export function verdictOnReturn({ jobId, attempt }: Token, returned: unknown): Verdict {
+  if (returned === undefined || returned === "") return { jobId, attempt, as: "succeeded" };
+  if (typeof returned !== "string") {
+    const got = returned === null ? "null" : `a value of type ${typeof returned}`;
+    throw new TypeError(`a handler must return a text or nothing, got ${got}`);
+  }
+  const result = encoder.encode(returned);
+  if (result.byteLength > maxResultBytes) {
+    throw new RangeError(
+      `the result of a handler must be at most ${maxResultBytes} bytes, got ${result.byteLength}`,
+    );
+  }
+  return { jobId, attempt, as: "succeeded", result };
+}
+
+/** The verdict on an attempt whose handler threw. */
+export function verdictOnThrow({ jobId, attempt }: Token, thrown: unknown, policy: RetryPolicy): Verdict {
+  const error = errorText(thrown);
+  if (isReject(thrown)) return { jobId, attempt, as: "dead", error };
+  const delayMs = retryDelayMs(thrown, attempt, { ...policy, random: Math.random });
+  return { jobId, attempt, as: "retry", delayMs, error };
+}
+
+/** Any thrown value as text that a store takes: at most 4,096 bytes, well formed, without U+0000. */
+export function errorText(thrown: unknown): string {
+  const text = rawText(thrown).slice(0, maxErrorBytes).replaceAll("\0", "\uFFFD").toWellFormed();
+  const { read } = encoder.encodeInto(text, new Uint8Array(maxErrorBytes));
+  return text.slice(0, read);
+}
+
+function rawText(thrown: unknown): string {
+  try {
+    const message: unknown = thrown instanceof Error ? thrown.message : "";
+    return String(message === "" ? thrown : message);
+  } catch {
+    // An object without a prototype, or one whose toString throws.
+    return `a value of type ${typeof thrown} was thrown`;
+  }
+}
