@@ -1,0 +1,24 @@
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+
+/** Errors of connect that are the client's fault and yet have the code internal. */
+const clientFault = /^(parse binary:|decompression failed)/;
+
+/** Parse errors quote the value sent, and over gRPC they are a header, which peers take up to 8 kB of. */
+const maxMessageLength = 1000;
+
+/**
+ * Corrects the error that ends a call just before it is written, in every protocol: connect hands it to the signal of
+ * the call first. Nowhere else are malformed messages seen, as connect parses them outside of interceptors.
+ */
+export function correctErrors({ signal }: Pick<HandlerContext, "signal">): void {
+  const correct = () => {
+    const error: unknown = signal.reason;
+    if (!(error instanceof ConnectError)) return;
+    const { code, rawMessage } = error;
+    Object.assign(error, {
+      code: code === Code.Internal && clientFault.test(rawMessage) ? Code.InvalidArgument : code,
+      rawMessage: rawMessage.slice(0, maxMessageLength),
+    });
+  };
+  signal.addEventListener("abort", correct, { once: true });
+}

@@ -1,0 +1,41 @@
+import { randomUUID } from "node:crypto";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+
+/** A bug met while answering; the client knows no more of it than `id`. */
+export interface RpcFailure {
+  id: string;
+  /** `package.Service/Method`, or the path of a request that is no rpc. */
+  rpc: string;
+  error: unknown;
+}
+
+/** Reports `error` and makes what the client may see of it. */
+export function hideError(error: unknown, rpc: string, onError: (failure: RpcFailure) => void): ConnectError {
+  const id = randomUUID();
+  onError({ id, rpc, error });
+  return new ConnectError(`internal error ${id}`, Code.Internal);
+}
+
+/** Only a ConnectError thrown by a handler, or the reason of its signal, is for the client; all else is a bug. */
+export function hideErrors(onError: (failure: RpcFailure) => void): Interceptor {
+  return (next) => async (request) => {
+    const fail = (error: unknown): never => {
+      if (error instanceof ConnectError) throw error;
+      const { signal } = request;
+      const isAbort = error === signal.reason || (error instanceof Error && error.name === "AbortError");
+      if (signal.aborted && isAbort) throw ConnectError.from(signal.reason);
+      throw hideError(error, `${request.service.typeName}/${request.method.name}`, onError);
+    };
+
+    let response: Awaited<ReturnType<typeof next>>;
+    try {
+      response = await next(request);
+    } catch (error) {
+      return fail(error);
+    }
+    if (!response.stream) return response;
+    const messages = response.message[Symbol.asyncIterator]();
+    const step = () => messages.next().catch(fail);
+    return { ...response, message: { [Symbol.asyncIterator]: () => ({ next: step }) } };
+  };
+}

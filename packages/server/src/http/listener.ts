@@ -1,0 +1,146 @@
+import { once } from "node:events";
+import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
+import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
+import { watchSessions } from "./http2-sessions.ts";
+import { http1Options, http2Options, type Limits, resolveLimits } from "./limits.ts";
+import type { NodeHandler, NodeResponse } from "./safe-adapter.ts";
+import { sniffConnections } from "./sniff.ts";
+import { createStallGuard } from "./stall-guard.ts";
+import { createTlsServer, type TlsOptions } from "./tls.ts";
+
+/** Something the network layer refused or cut. `what` is a fixed word, good as a label. */
+export interface ConnectionEvent {
+  what:
+    | "accept-failed"
+    | "connection-limit"
+    | "sniff-timeout"
+    | "tls-error"
+    | "http2-session-error"
+    | "http2-ping-timeout"
+    | "stalled-reader"
+    | "receive-deadline";
+  error?: unknown;
+}
+
+/** What `createListener` takes. */
+export interface ListenerOptions {
+  /** Serves TLS instead of cleartext. */
+  tls?: TlsOptions;
+  limits?: Partial<Limits>;
+  /** Told what is refused or cut; must not throw. */
+  observe?: (event: ConnectionEvent) => void;
+}
+
+/** HTTP/1.1 and HTTP/2 on one port. */
+export interface Listener {
+  /** @throws Error in one line if the address cannot be had. */
+  listen(address: { host: string; port: number }): Promise<AddressInfo>;
+  /** Takes no new connection and no new HTTP/2 stream; answers in flight finish, idle connections are closed. */
+  stop(): void;
+  /** Resolves when the listener was stopped and all connections are gone. */
+  readonly closed: Promise<void>;
+  /** Stops and cuts every connection at once. */
+  destroy(): void;
+  /** The server that owns the port and speaks HTTP/1.1. */
+  readonly http1: Http1Server;
+}
+
+/**
+ * A listener that gives every request to `handler`. The HTTP/1.1 server owns the port in both modes, because one that
+ * never listens enforces neither its header nor its request timeout; what speaks HTTP/2 is handed on.
+ *
+ * @throws RangeError for a limit out of range.
+ */
+export function createListener(handler: NodeHandler, options: ListenerOptions = {}): Listener {
+  const limits = resolveLimits(options.limits);
+  const observe = options.observe ?? (() => undefined);
+  const sockets = new Set<Socket>();
+  let stopping = false;
+
+  const handle: NodeHandler = (request, response) => {
+    guard.watch(response);
+    if ("stream" in request) sessions.touch(request.stream.session);
+    if (stopping) closeAfter(response);
+    handler(request, response);
+  };
+  const http2 = createHttp2Server(http2Options(limits), handle);
+  const http1: Http1Server =
+    options.tls === undefined
+      ? createHttp1Server(http1Options(limits), handle)
+      : createTlsServer(options.tls, { limits, http2 }, handle);
+  const sniffer =
+    options.tls === undefined
+      ? sniffConnections({
+          http1,
+          http2,
+          timeoutMs: limits.sniffMs,
+          timedOut: () => observe({ what: "sniff-timeout" }),
+        })
+      : undefined;
+  const guard = createStallGuard(limits.stallMs, () => observe({ what: "stalled-reader" }));
+  const sessions = watchSessions(http2, { limits, openAnswers: () => guard.open, observe });
+
+  http1.maxConnections = limits.maxConnections;
+  http1
+    .on("drop", () => observe({ what: "connection-limit" }))
+    .on("tlsClientError", (error) => observe({ what: "tls-error", error }))
+    .on("connection", (socket: Socket) => {
+      sockets.add(socket.once("close", () => sockets.delete(socket)));
+    });
+  const closed = once(http1, "close").then(() => {
+    clearInterval(idleTimer);
+    guard.stop();
+    sessions.stop();
+    // Ends what stop() left running.
+    http1.close();
+  });
+  let idleTimer: NodeJS.Timeout | undefined;
+
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    // Not http1.close(): that would also end the enforcement of header and request timeouts.
+    NetServer.prototype.close.call(http1);
+    sniffer?.destroyAll();
+    sessions.closeAll();
+    for (const response of guard.open) closeAfter(response);
+    idleTimer = setInterval(() => http1.closeIdleConnections(), 100);
+  };
+  return {
+    http1,
+    closed,
+    stop,
+    async listen({ host, port }) {
+      http1.listen({ host, port });
+      await once(http1, "listening").catch((cause: unknown) => {
+        throw listenError(cause, `${host}:${port}`);
+      });
+      http1.on("error", (error) => observe({ what: "accept-failed", error }));
+      const address = http1.address();
+      if (address === null || typeof address === "string") throw new Error("the listener has no TCP port");
+      return address;
+    },
+    destroy() {
+      stop();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** An HTTP/2 connection is closed by its session instead. */
+function closeAfter(response: NodeResponse): void {
+  if (!("stream" in response) && !response.headersSent) response.setHeader("connection", "close");
+}
+
+/** By code: the texts of Node are for those who know what EADDRINUSE means. */
+function listenError(cause: unknown, address: string): Error {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
+  const why: Record<string, string> = {
+    EADDRINUSE: `${address} is already in use`,
+    EACCES: `not allowed to listen on ${address}`,
+    EADDRNOTAVAIL: `${address} is not an address of this machine`,
+    ENOTFOUND: `${address} is not a known host`,
+  };
+  return new Error(why[code] ?? `cannot listen on ${address}: ${code}`, { cause });
+}

@@ -1,0 +1,137 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import {
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  createConnectRouter,
+} from "@connectrpc/connect";
+import {
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { correctErrors } from "./correct-errors.ts";
+import { finalizeOnAbort } from "./finalize-on-abort.ts";
+import { hideError, hideErrors, type RpcFailure } from "./hide-errors.ts";
+import { type Limits, resolveLimits } from "./limits.ts";
+import type { ConnectionEvent } from "./listener.ts";
+import { createReceiveDeadline } from "./receive-deadline.ts";
+import { answerUnknownMethod } from "./unknown-method.ts";
+
+/** A request over HTTP/1.1 or HTTP/2. */
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+/** The answer to a `NodeRequest`. */
+export type NodeResponse = ServerResponse | Http2ServerResponse;
+/** Answers one request. */
+export type NodeHandler = (request: NodeRequest, response: NodeResponse) => void;
+
+/** What `safeAdapter` takes. */
+export interface SafeAdapterOptions extends Pick<
+  ConnectRouterOptions,
+  "shutdownSignal" | "requestGate" | "interceptors"
+> {
+  /** Registers the rpcs. Give no options to `router.service`: any turn on what was turned off for the router. */
+  routes: (router: ConnectRouter) => void;
+  /** Answers requests for paths that are no rpc. */
+  fallback: NodeHandler;
+  /** Told of every bug met while answering; must not throw. */
+  onError: (failure: RpcFailure) => void;
+  /** Told of requests that did not arrive in time; must not throw. */
+  observe?: (event: ConnectionEvent) => void;
+  limits?: Partial<Limits>;
+}
+
+/**
+ * Serves rpcs over gRPC, gRPC-Web and Connect. In place of `connectNodeAdapter`, which throws outside of every handler
+ * for a malformed authority, does not end the generators of cancelled streams, waits for ever for the rest of a request
+ * and has no gRPC answer for unknown methods.
+ *
+ * @throws RangeError for a limit out of range.
+ */
+export function safeAdapter(options: SafeAdapterOptions): NodeHandler {
+  const { fallback, onError, observe, shutdownSignal } = options;
+  const limits = resolveLimits(options.limits);
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip],
+    readMaxBytes: limits.readMaxBytes,
+    writeMaxBytes: limits.writeMaxBytes,
+    interceptors: [hideErrors(onError), finalizeOnAbort, ...(options.interceptors ?? [])],
+    requestGate: gate(options),
+    ...(shutdownSignal && { shutdownSignal }),
+  });
+  options.routes(router);
+  const rpcs = new Map(router.handlers.map((rpc) => [rpc.requestPath, rpc]));
+  const deadline = createReceiveDeadline({
+    receiveMs: limits.receiveMs,
+    expired: () => observe?.({ what: "receive-deadline" }),
+    ...(shutdownSignal && { shutdownSignal }),
+  });
+
+  return (request, response) => {
+    const path = (request.url ?? "").replace(/\?.*/s, "");
+    const rpc = rpcs.get(path);
+    const broken = (error: unknown) => {
+      if (isClosed(response)) return;
+      hideError(error, path, onError);
+      fail(response);
+    };
+    deadline(request, response, rpc !== undefined && takesStream(rpc));
+    if (rpc !== undefined) return void answerRpc(rpc, request, response).catch(broken);
+    try {
+      if (!answerUnknownMethod(request, response)) fallback(request, response);
+    } catch (error) {
+      broken(error);
+    }
+  };
+}
+
+/** The gate given, in which an unexpected error is a bug like one in a handler. */
+function gate({ requestGate, onError }: SafeAdapterOptions): NonNullable<SafeAdapterOptions["requestGate"]> {
+  return async (context) => {
+    correctErrors(context);
+    try {
+      await requestGate?.(context);
+    } catch (error) {
+      if (error instanceof ConnectError) throw error;
+      throw hideError(error, `${context.service.typeName}/${context.method.name}`, onError);
+    }
+  };
+}
+
+async function answerRpc(rpc: UniversalHandler, request: NodeRequest, response: NodeResponse): Promise<void> {
+  response.setHeader("cache-control", "no-store");
+  let universal: ReturnType<typeof universalRequestFromNodeRequest>;
+  try {
+    universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+  } catch {
+    // Its authority is missing or malformed, or a header is.
+    if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
+    response.statusCode = 400;
+    response.end();
+    return;
+  }
+  const answer = await rpc(universal);
+  if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
+  await universalResponseToNodeResponse(answer, response);
+}
+
+/** Such a call may go on for ever; its handler bounds the time between messages. */
+function takesStream({ method: { methodKind } }: UniversalHandler): boolean {
+  return methodKind === "client_streaming" || methodKind === "bidi_streaming";
+}
+
+/** The peer is gone: what then fails in writing is no bug. */
+function isClosed(response: NodeResponse): boolean {
+  if ("stream" in response) return response.stream.closed || response.stream.destroyed;
+  return response.destroyed;
+}
+
+function fail(response: NodeResponse): void {
+  if (!response.headersSent) {
+    response.statusCode = 500;
+    response.end();
+  } else if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else response.destroy();
+}
