@@ -1,0 +1,1 @@
+export { reflectionRoutes, type ReflectionOptions } from "./reflection.ts";
