@@ -58,7 +58,7 @@ const base: JsonObject = {
         { name: "Part", nestedType: [{ name: "Screw" }] },
       ],
       enumType: [{ name: "Color", value: [{ name: "RED", number: 0 }] }],
-      extensionRange: [{ start: 100, end: 200 }],
+      extensionRange: [{ start: 100, end: 2000 }],
     },
   ],
   enumType: [{ name: "Size", value: [{ name: "SMALL", number: 0 }] }],
@@ -72,7 +72,7 @@ const service: JsonObject = {
     {
       ...optional,
       name: "detail",
-      number: 150,
+      number: 1000,
       extendee: ".shop.Thing",
       type: "TYPE_MESSAGE",
       typeName: ".google.protobuf.Any",
@@ -136,8 +136,8 @@ describe("extension", () => {
   test.each([
     [100, "shop/base.proto"],
     [101, "shop/base.proto"],
-    [150, "shop/service.proto"],
-    [151, undefined],
+    [1000, "shop/service.proto"],
+    [102, undefined],
   ])("%d is declared in %s", (number, file) => {
     expect(index.extension("shop.Thing", number)?.name).toBe(file);
     expect(index.extension(".shop.Thing", number)?.name).toBe(file);
@@ -145,8 +145,8 @@ describe("extension", () => {
   });
 
   test("numbers are ascending, from all files", () => {
-    expect(index.extensionNumbers("shop.Thing")).toEqual([100, 101, 150]);
-    expect(index.extensionNumbers(".shop.Thing")).toEqual([100, 101, 150]);
+    expect(index.extensionNumbers("shop.Thing")).toEqual([100, 101, 1000]);
+    expect(index.extensionNumbers(".shop.Thing")).toEqual([100, 101, 1000]);
   });
 
   test("numbers tell a message without any from what is no message", () => {

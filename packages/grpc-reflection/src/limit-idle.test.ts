@@ -57,7 +57,9 @@ test("ends with the source, and leaves no timer", async () => {
   const source = (async function* () {
     yield "only";
   })();
-  expect(await Array.fromAsync(limitIdle(source, { idleMs, signal }))).toEqual(["only"]);
+  const limited = limitIdle(source, { idleMs, signal });
+  expect(await limited.next()).toEqual({ done: false, value: "only" });
+  expect(await limited.next()).toEqual({ done: true, value: undefined });
   expect(vi.getTimerCount()).toBe(0);
 });
 
