@@ -88,14 +88,17 @@ export function createListener(handler: NodeHandler, options: ListenerOptions = 
     .on("connection", (socket: Socket) => {
       sockets.add(socket.once("close", () => sockets.delete(socket)));
     });
-  const closed = once(http1, "close").then(() => {
-    clearInterval(idleTimer);
-    guard.stop();
-    sessions.stop();
-    // Ends what stop() left running.
-    http1.close();
-  });
   let idleTimer: NodeJS.Timeout | undefined;
+  const closed = new Promise<void>((resolve) => {
+    http1.once("close", () => {
+      clearInterval(idleTimer);
+      guard.stop();
+      sessions.stop();
+      // Ends what stop() left running.
+      http1.close();
+      resolve();
+    });
+  });
 
   const stop = () => {
     if (stopping) return;

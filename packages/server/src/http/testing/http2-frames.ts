@@ -1,9 +1,3 @@
-/** What an HTTP/2 client sends first, with empty settings. */
-export const hello: Buffer = Buffer.concat([
-  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-  frame("SETTINGS", { streamId: 0 }),
-]);
-
 const types = [
   "DATA",
   "HEADERS",
@@ -22,6 +16,12 @@ export type FrameType = (typeof types)[number];
 
 /** Flags of RFC 9113; END_STREAM is also ACK. */
 export const flag = { endStream: 0x1, ack: 0x1, endHeaders: 0x4 } as const;
+
+/** What an HTTP/2 client sends first, with empty settings. */
+export const hello: Buffer = Buffer.concat([
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+  frame("SETTINGS", { streamId: 0 }),
+]);
 
 /** A frame as received. */
 export interface Frame {
