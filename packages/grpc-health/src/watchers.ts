@@ -9,7 +9,7 @@ export interface Watchers {
 }
 
 /** The place of one call. */
-export interface Watcher {
+interface Watcher {
   /** Waits for the next `wake`, or for the abort of the signal: it never rejects. */
   change(): Promise<void>;
 }
