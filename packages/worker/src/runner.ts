@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type EventRequest, EventRequestSchema } from "@event-ingestion/api";
 import type { JobId, Leased, NewEvent, Verdict } from "@event-ingestion/store";
 import type { Handler, HandlerContext } from "./handler.ts";
@@ -51,7 +50,7 @@ export function createRunner(
     } catch (thrown) {
       verdict = failure(run, thrown);
     }
-    if (runs.delete(run)) settle(run, verdict);
+    if (forget(run)) settle(run, verdict);
     else observe({ kind: "ended-late", ...attemptId(run.job) });
   };
 
@@ -63,8 +62,18 @@ export function createRunner(
   const settle = ({ job, startedAt }: Run, verdict: Verdict) =>
     onSettled({ job, verdict, durationMs: performance.now() - startedAt });
 
+  /** False: the run was abandoned before. */
+  const forget = (run: Run): boolean => {
+    const counted = runs.delete(run);
+    if (runs.size === 0) {
+      clearTimeout(timer);
+      timer = undefined;
+    }
+    return counted;
+  };
+
   const abandon = (run: Run, why: AbandonReason, reason: DOMException) => {
-    runs.delete(run);
+    forget(run);
     observe({ kind: "abandoned", why, ...attemptId(run.job) });
     run.context[abort](reason);
   };
@@ -108,8 +117,6 @@ export function createRunner(
       }
     },
     interrupt(why) {
-      clearTimeout(timer);
-      timer = undefined;
       const reason = new DOMException(interruptions[why], "AbortError");
       return [...runs].map((run) => {
         abandon(run, why, reason);
@@ -163,10 +170,8 @@ class Context implements HandlerContext {
 // Payloads are the producer's text: a byte order mark in it is part of it.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-function toRequest({ eventId, payload, timestamp, type, runAt }: NewEvent): EventRequest {
-  const request = create(EventRequestSchema, { eventId, payload: decoder.decode(payload), timestamp, type });
-  if (runAt !== undefined) request.processAfter = timestampFromMs(runAt);
-  return request;
+function toRequest({ eventId, payload, timestamp, type }: NewEvent): EventRequest {
+  return create(EventRequestSchema, { eventId, payload: decoder.decode(payload), timestamp, type });
 }
 
 /** Names an attempt in what is told about it. */
