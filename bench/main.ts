@@ -1,0 +1,77 @@
+// `pnpm bench`: every scenario beside every other in one run. See README.md.
+import { readdirSync, writeFileSync } from "node:fs";
+import { describeMachine, type Machine } from "./machine.ts";
+import { type Options, readOptions, usage } from "./options.ts";
+import { runRounds } from "./rounds.ts";
+import type { Scenario } from "./scenario.ts";
+import { summarize } from "./summary.ts";
+import { renderReport } from "./table.ts";
+import { tempDir } from "./temp-dir.ts";
+
+const badUsage = 2;
+
+async function main(options: Options): Promise<void> {
+  const all = await loadScenarios();
+  const names = all.map(({ name }) => name);
+  if (options.help) {
+    process.stdout.write(`${usage}\nScenarios: ${names.join(", ")}\n`);
+    return;
+  }
+  const unknown = options.only.find((text) => !names.some((name) => name.includes(text)));
+  if (unknown !== undefined) return refuse(`no scenario has "${unknown}" in its name: ${names.join(", ")}`);
+  const chosen = all.filter(
+    ({ name }) => options.only.length === 0 || options.only.some((text) => name.includes(text)),
+  );
+
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort(new Error("interrupted"));
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  const machine = await describe();
+  const results = await runRounds(chosen, options, {
+    progress: (text) => process.stderr.write(`${text}\n`),
+    signal: interrupted.signal,
+  });
+  const summaries = summarize(results);
+  process.stdout.write(renderReport(machine, options, summaries));
+  if (options.json !== undefined) {
+    const { rounds, seconds } = options;
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ machine, rounds, seconds, summaries, results }, null, 2)}\n`,
+    );
+  }
+  // A peer that is not installed is no failure, the service not working is one.
+  if (summaries.some(({ kind, failure }) => kind === "service" && failure !== undefined))
+    process.exitCode = 1;
+}
+
+/** Every file in scenarios/ exports a list of them; a name that two of them have is refused. */
+async function loadScenarios(): Promise<Scenario[]> {
+  const folder = new URL("scenarios/", import.meta.url);
+  const files = readdirSync(folder).filter((file) => file.endsWith(".ts"));
+  const modules = await Promise.all(
+    files.toSorted().map((file) => import(new URL(file, folder).href) as Promise<{ default: Scenario[] }>),
+  );
+  const scenarios = modules.flatMap((module) => module.default);
+  const twice = scenarios.find(
+    ({ name }, index) => scenarios.findIndex((other) => other.name === name) < index,
+  );
+  if (twice !== undefined) throw new Error(`two scenarios have the name ${twice.name}`);
+  return scenarios;
+}
+
+async function describe(): Promise<Machine> {
+  using dir = tempDir();
+  return await describeMachine(dir.path);
+}
+
+function refuse(problem: string): void {
+  process.stderr.write(`bench: ${problem}\n`);
+  process.exitCode = badUsage;
+}
+
+try {
+  await main(readOptions(process.argv.slice(2)));
+} catch (error) {
+  refuse(error instanceof Error ? error.message : String(error));
+}

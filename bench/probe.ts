@@ -1,0 +1,48 @@
+// Loaded first into every process that the benchmark starts: answers what the parent asks over IPC.
+import { isMainThread } from "node:worker_threads";
+
+/** What a process of the benchmark can be asked. */
+export interface Question {
+  id: number;
+  name: string;
+  body: unknown;
+}
+
+/** `error`: the question failed, and why. */
+export interface Answer {
+  id: number;
+  body?: unknown;
+  error?: string;
+}
+
+type Answerer = (body: never) => unknown;
+const answerers = new Map<string, Answerer>();
+
+/** Lets the parent ask for `name`. */
+export function answers(name: string, answerer: Answerer): void {
+  answerers.set(name, answerer);
+}
+
+async function reply({ id, name, body }: Question): Promise<Answer> {
+  try {
+    const answerer = answerers.get(name);
+    if (answerer === undefined) throw new Error(`this process cannot be asked for ${name}`);
+    return { id, body: await answerer(body as never) };
+  } catch (error) {
+    return { id, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+// Threads of the process inherit the preload; the process speaks for them.
+if (isMainThread && process.send !== undefined) {
+  /** Of all threads of this process together. */
+  answers("cpuSeconds", () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  });
+  process.on("message", (question: Question) => {
+    void reply(question).then((answer) => process.send?.(answer));
+  });
+  // The parent is gone, however it ended.
+  process.on("disconnect", () => process.exit());
+}

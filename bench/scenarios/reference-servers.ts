@@ -1,0 +1,42 @@
+import type { Load } from "../load/run-load.ts";
+import { measureLoad, type Scenario } from "../scenario.ts";
+
+/** A server that stores nothing and answers at once. */
+function noop(
+  name: string,
+  title: string,
+  { file, env, ...load }: { file: string; env?: Record<string, string> } & Omit<Load, "url" | "until">,
+): Scenario {
+  return {
+    name,
+    title,
+    kind: "reference",
+    unit: "events",
+    durability: "none",
+    run: async (bench) =>
+      measureLoad(bench, await bench.startServer(new URL(`../servers/${file}`, import.meta.url), env), load),
+  };
+}
+
+const unary = { protocol: "grpc", calls: { rpc: "IngestEvent" }, inFlight: 64 } as const;
+
+export default [
+  noop("raw-http2", "node:http2, canned answer, 64 in flight", { ...unary, file: "raw-http2.ts" }),
+  noop("grpc-js", "@grpc/grpc-js, no-op unary, 64 in flight", { ...unary, file: "grpc-js.ts" }),
+  noop("stock-connect-grpc", "stock connect-node, no-op unary, gRPC, 64 in flight", {
+    ...unary,
+    file: "stock-connect.ts",
+  }),
+  noop("stock-connect-http1", "stock connect-node, no-op unary, Connect over HTTP/1.1, 64 in flight", {
+    ...unary,
+    protocol: "connect-http1",
+    file: "stock-connect.ts",
+    env: { HTTP: "1.1" },
+  }),
+  noop("stock-connect-batch-1000", "stock connect-node, no-op batch of 1000, gRPC, 8 in flight", {
+    protocol: "grpc",
+    calls: { rpc: "IngestBatch", size: 1000 },
+    inFlight: 8,
+    file: "stock-connect.ts",
+  }),
+];

@@ -1,0 +1,18 @@
+import { createInterface } from "node:readline";
+import type { Child } from "./child.ts";
+
+/** A server in a process of its own. */
+export interface Server extends Child {
+  url: string;
+}
+
+/** Waits until the process says on stdout where it listens: a JSON line with `msg` "listening" and `url`. */
+export async function listening(child: Child): Promise<Server> {
+  const said = new Promise<string>((resolve) => {
+    createInterface(child.stdout).on("line", (line) => {
+      const { msg, url } = JSON.parse(line) as { msg: string; url: string };
+      if (msg === "listening") resolve(url);
+    });
+  });
+  return { ...child, url: await Promise.race([said, child.ended]) };
+}

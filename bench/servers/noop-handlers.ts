@@ -1,0 +1,3 @@
+import { defineHandler } from "@event-ingestion/worker";
+
+export default [defineHandler("*", async () => undefined)];
