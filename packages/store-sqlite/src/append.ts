@@ -1,0 +1,109 @@
+import { type Appended, type NewEvent, findViolation } from "@event-ingestion/store";
+import { headCrc, payloadCrc } from "./checksum.ts";
+import { type Query, query } from "./driver.ts";
+import { invalid } from "./errors.ts";
+import { formatJobId, randomSalt } from "./job-id.ts";
+import { type PayloadRow, checkedPayloadId, payloadColumns } from "./job-row.ts";
+import { limits } from "./limits.ts";
+import type { Area, Operations } from "./operations.ts";
+
+/** Accepts events: key, job and queue entry are one row, so nothing can hold one without the others. */
+export function createAppend({
+  db,
+  clock,
+  counters,
+  changes,
+  file,
+}: Area): Pick<Operations, "append" | "lookup"> {
+  const insertJob = db.prepare(`INSERT INTO job(seq, at, salt, max_attempts, run_at, tenant, event_id)
+    VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id, tenant) DO NOTHING`);
+  const insertBody =
+    db.prepare(`INSERT INTO body(seq, budget, event_ts, head_crc, payload_crc, type, payload, trace)
+    VALUES(?, ?, ?, ?, ?, ?, ?, ?)`);
+  const byKey: Query<PayloadRow> = query(
+    db,
+    `SELECT ${payloadColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.event_id = ? AND j.tenant = ?`,
+  );
+
+  const known = (event: NewEvent): Appended | null => {
+    const row = byKey.get(event.eventId, event.tenant);
+    if (row === undefined) return null;
+    const jobId = checkedPayloadId(row, file);
+    const same = row.type === event.type && Buffer.compare(row.payload, event.payload) === 0;
+    return { outcome: same ? "DUPLICATE" : "CONFLICT", jobId };
+  };
+
+  const insert = (event: NewEvent, { at, now }: { at: number; now: number }): Appended => {
+    const { tenant, eventId, type, payload, timestamp, maxAttempts } = event;
+    const seq = counters.get("lastSeq") + 1;
+    const salt = randomSalt();
+    const runAt = laterThan(now, event.runAt);
+    const { changes: inserted } = insertJob.run(seq, at, salt, maxAttempts, runAt, tenant, eventId);
+    if (inserted === 0) {
+      const first = known(event);
+      if (first === null) throw new Error("an event id conflicts with no job");
+      return first;
+    }
+    const jobId = formatJobId({ at, seq, salt });
+    const trace = keptTrace(event.trace);
+    const crc = payloadCrc(payload);
+    const head = headCrc({
+      jobId,
+      tenant,
+      eventId,
+      type,
+      timestamp,
+      budget: maxAttempts,
+      trace,
+      payloadCrc: crc,
+    });
+    insertBody.run(seq, maxAttempts, timestamp, head, crc, type, payload, trace);
+    counters.set("lastSeq", seq);
+    if (runAt === null) changes.work = true;
+    else changes.nextDueAt = Math.min(changes.nextDueAt, runAt);
+    return { outcome: "ACCEPTED", jobId };
+  };
+
+  return {
+    append(batch) {
+      refuseInvalid(batch);
+      const now = clock.now();
+      const at = Math.max(now, counters.get("lastAt"));
+      const before = counters.get("lastSeq");
+      const appended = batch.map((event) => insert(event, { at, now }));
+      counters.set("lastAt", at);
+      counters.moved(counters.get("lastSeq") - before, { to: "QUEUED" });
+      return appended;
+    },
+    lookup: (batch) =>
+      batch.map((event) => (findViolation(event, limits) === undefined ? known(event) : null)),
+  };
+}
+
+function refuseInvalid(batch: readonly NewEvent[]): void {
+  if (batch.length > limits.maxBatch) {
+    throw invalid(`a batch has at most ${limits.maxBatch} events, got ${batch.length}`);
+  }
+  let bytes = 0;
+  for (const [index, event] of batch.entries()) {
+    const violation = findViolation(event, limits);
+    if (violation !== undefined) throw invalid(`event ${index}: ${violation.message}`);
+    if (event.runAt !== undefined && !Number.isSafeInteger(Math.ceil(event.runAt))) {
+      throw invalid(`event ${index}: run_at must be milliseconds since 1970, got ${event.runAt}`);
+    }
+    bytes += event.payload.byteLength;
+  }
+  if (bytes > limits.maxBatchBytes) {
+    throw invalid(`a batch has at most ${limits.maxBatchBytes} bytes of payload, got ${bytes}`);
+  }
+}
+
+/** A `runAt` that has passed is no reason to wait, so such a job joins the others in their order. */
+function laterThan(now: number, runAt: number | undefined): number | null {
+  return runAt === undefined || runAt <= now ? null : Math.ceil(runAt);
+}
+
+/** A trace is only ever a hint: what cannot be a traceparent or tracestate is dropped, not refused. */
+function keptTrace(trace: string | undefined): string | null {
+  return trace !== undefined && /^[\x20-\x7e]{1,512}$/.test(trace) ? trace : null;
+}

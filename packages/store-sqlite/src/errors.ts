@@ -1,0 +1,114 @@
+import { StoreError, type StoreErrorReason } from "@event-ingestion/store";
+import { resultCode } from "./driver.ts";
+
+/**
+ * What an error says about the store:
+ * - request: only the one call is wrong; its neighbours in the transaction are not.
+ * - stalled: nothing can be written now (a full disk, a file that became read-only). SQLite has changed nothing.
+ * - suspect: the disk failed. After a failed fsync the kernel may have dropped what it could not write and report
+ *   success from then on, so this connection is never trusted again.
+ * - damaged: the file is not what was written.
+ */
+export type Severity = "request" | "stalled" | "suspect" | "damaged";
+
+export function severity(error: unknown): Severity {
+  if (error instanceof StoreError) return error.reason === "corrupt" ? "damaged" : "request";
+  switch (primaryCode(error)) {
+    case undefined:
+    case 1: // ERROR: the statement itself
+    case 18: // TOOBIG
+    case 19: // CONSTRAINT
+    case 20: // MISMATCH
+    case 25: // RANGE
+      return "request";
+    case 10: // IOERR
+      return "suspect";
+    case 11: // CORRUPT
+    case 26: // NOTADB
+      return "damaged";
+    default:
+      return "stalled";
+  }
+}
+
+/** `committing`: the error came from COMMIT, so after anything but a full disk nobody knows what the file holds. */
+export function toStoreError(
+  error: unknown,
+  { file, committing = false }: { file: string; committing?: boolean },
+): StoreError {
+  if (error instanceof StoreError) return error;
+  const cause = { cause: error };
+  switch (primaryCode(error)) {
+    case 5: // BUSY
+      return new StoreError("notApplied", "locked", `store ${file} is in use`, cause);
+    case 10:
+      return new StoreError(
+        committing ? "unknown" : "notApplied",
+        "unavailable",
+        `the disk failed under ${file}`,
+        cause,
+      );
+    case 11:
+    case 26:
+      return damaged(`store ${file} is damaged or no database`, cause);
+    case 13: // FULL
+      return new StoreError("notApplied", "unavailable", `the disk of ${file} is full`, cause);
+    case 14: // CANTOPEN
+      return new StoreError("notApplied", "unavailable", `store ${file} cannot be opened`, cause);
+    case 3: // PERM
+    case 8: // READONLY
+      return new StoreError("notApplied", "unavailable", `store ${file} cannot be written`, cause);
+    default:
+      return new StoreError(
+        committing ? "unknown" : "notApplied",
+        "unavailable",
+        `store ${file} failed (${systemCode(error) ?? "unexpectedly"})`,
+        cause,
+      );
+  }
+}
+
+/** `what` names the file and, if known, the row. Nothing is ever repaired or skipped. */
+export function damaged(what: string, options?: ErrorOptions): StoreError {
+  return new StoreError(
+    "notApplied",
+    "corrupt",
+    `${what}: restore a backup, or move the file away to start empty`,
+    options,
+  );
+}
+
+export function invalid(message: string): StoreError {
+  return new StoreError("notApplied", "invalid", message);
+}
+
+export function unavailable(message: string, options?: ErrorOptions): StoreError {
+  return new StoreError("notApplied", "unavailable", message, options);
+}
+
+/** Of an error of the file system: "EACCES". */
+function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;
+  return String(error.code);
+}
+
+/** A StoreError as it crosses threads, where an error keeps no properties of its own. */
+export interface Failure {
+  outcome: StoreError["outcome"];
+  reason: StoreErrorReason;
+  message: string;
+  cause: unknown;
+}
+
+export function toFailure({ outcome, reason, message, cause }: StoreError): Failure {
+  return { outcome, reason, message, cause };
+}
+
+export function fromFailure({ outcome, reason, message, cause }: Failure): StoreError {
+  return new StoreError(outcome, reason, message, cause === undefined ? undefined : { cause });
+}
+
+function primaryCode(error: unknown): number | undefined {
+  const code = resultCode(error);
+  return code === undefined ? undefined : code & 0xff;
+}

@@ -1,0 +1,1 @@
+export { type SqliteEvent, type SqliteOptions, openSqliteStore } from "./sqlite-store.ts";

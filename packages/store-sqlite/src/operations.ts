@@ -1,0 +1,50 @@
+import type { JobStore } from "@event-ingestion/store";
+import type { Changes } from "./changes.ts";
+import type { Clock } from "./clock.ts";
+import type { Counters } from "./counters.ts";
+import type { Database } from "./driver.ts";
+import type { Sessions } from "./sessions.ts";
+
+type Write =
+  | "append"
+  | "openSession"
+  | "claim"
+  | "settle"
+  | "closeSession"
+  | "cancel"
+  | "redrive"
+  | "maintain";
+type Read = "lookup" | "heartbeat" | "get" | "getDetail" | "find" | "list" | "counts";
+
+export type OperationName = Write | Read;
+
+/** The calls of the port as the thread runs them: synchronously, a write inside a transaction that others share. */
+export type Operations = {
+  [Name in OperationName]: (...args: Parameters<JobStore[Name]>) => Awaited<ReturnType<JobStore[Name]>>;
+};
+
+/** What an area of operations works on. */
+export interface Area {
+  readonly db: Database;
+  /** How messages name the store. */
+  readonly file: string;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly changes: Changes;
+  readonly sessions: Sessions;
+}
+
+const writes: ReadonlySet<OperationName> = new Set<Write>([
+  "append",
+  "openSession",
+  "claim",
+  "settle",
+  "closeSession",
+  "cancel",
+  "redrive",
+  "maintain",
+]);
+
+export function isWrite(name: OperationName): boolean {
+  return writes.has(name);
+}

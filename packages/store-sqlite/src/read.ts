@@ -1,0 +1,69 @@
+import type { Job, JobId } from "@event-ingestion/store";
+import { type Query, query } from "./driver.ts";
+import { isIdOf, parseJobId } from "./job-id.ts";
+import {
+  type FullRow,
+  type JobRow,
+  type PayloadRow,
+  checkedId,
+  checkedPayloadId,
+  fullColumns,
+  jobColumns,
+  toJob,
+} from "./job-row.ts";
+import type { Area, Operations } from "./operations.ts";
+
+interface ErrorRow {
+  attempt: number;
+  at: number;
+  error: string;
+}
+
+/** Single jobs, by id or by event id. */
+export function createRead({ db, file }: Area): Pick<Operations, "get" | "getDetail" | "find"> {
+  const jobBySeq: Query<FullRow> = query(
+    db,
+    `SELECT ${fullColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.seq = ?`,
+  );
+  const detailBySeq: Query<FullRow & PayloadRow> = query(
+    db,
+    `SELECT ${fullColumns}, b.payload FROM job j LEFT JOIN body b USING(seq) WHERE j.seq = ?`,
+  );
+  const errorsBySeq: Query<ErrorRow> = query(
+    db,
+    "SELECT attempt, at, error FROM attempt_error WHERE seq = ? ORDER BY attempt",
+  );
+  const jobByKey: Query<JobRow> = query(
+    db,
+    `SELECT ${jobColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.event_id = ? AND j.tenant = ?`,
+  );
+
+  const get = (id: JobId): Job | null => {
+    const row = rowOf(jobBySeq, id);
+    return row === undefined ? null : toJob(row, file);
+  };
+
+  return {
+    get: (ids) => ids.map(get),
+    getDetail(id) {
+      const row = rowOf(detailBySeq, id);
+      if (row === undefined) return null;
+      checkedPayloadId(row, file);
+      const errors = errorsBySeq.all(row.seq);
+      return { ...toJob(row, file), payload: row.payload, errors };
+    },
+    find: (tenant, eventIds) =>
+      eventIds.map((eventId) => {
+        // SQLite would take a lone surrogate for U+FFFD, which is the key of another event.
+        const row = eventId.isWellFormed() ? jobByKey.get(eventId, tenant) : undefined;
+        return row === undefined ? null : checkedId(row, file);
+      }),
+  };
+}
+
+function rowOf<Row extends FullRow>(rows: Query<Row>, id: JobId): Row | undefined {
+  const key = parseJobId(id);
+  if (key === undefined) return undefined;
+  const row = rows.get(key.seq);
+  return row !== undefined && isIdOf(row, key) ? row : undefined;
+}

@@ -1,0 +1,59 @@
+import { type Database, openDatabase, pragma, query } from "./driver.ts";
+
+/** "EVNT": marks a SQLite file as one of ours. */
+export const applicationId = 0x45564e54;
+
+/** `user_version` of the files that this code reads and writes. A higher one was written by a newer version. */
+export const schemaVersion = 1;
+
+// job is slim and the only table whose rows are updated; a change rewrites its row, so what never changes is in body.
+// run_at is set exactly while a QUEUED job waits for an instant or was given back, session exactly while it is RUNNING.
+const tables = `
+CREATE TABLE job(
+  seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, salt INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 1,
+  attempts INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0,
+  cancel INTEGER NOT NULL DEFAULT 0, run_at INTEGER, session INTEGER, finished_at INTEGER,
+  tenant TEXT NOT NULL, event_id TEXT NOT NULL);
+CREATE UNIQUE INDEX job_event ON job(event_id, tenant);
+CREATE INDEX job_due ON job(run_at) WHERE run_at IS NOT NULL;
+CREATE INDEX job_running ON job(session) WHERE session IS NOT NULL;
+CREATE INDEX job_failed ON job(state) WHERE state >= 4;
+CREATE TABLE body(
+  seq INTEGER PRIMARY KEY, budget INTEGER NOT NULL, event_ts INTEGER NOT NULL, head_crc INTEGER NOT NULL,
+  payload_crc INTEGER NOT NULL, type TEXT NOT NULL, payload BLOB NOT NULL, trace TEXT);
+CREATE TABLE result(seq INTEGER PRIMARY KEY, result BLOB NOT NULL);
+CREATE TABLE attempt_error(
+  seq INTEGER NOT NULL, attempt INTEGER NOT NULL, at INTEGER NOT NULL, error TEXT NOT NULL,
+  PRIMARY KEY(seq, attempt)) WITHOUT ROWID;
+CREATE TABLE session(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE, worker TEXT NOT NULL, ttl INTEGER NOT NULL,
+  remote INTEGER NOT NULL);
+CREATE TABLE meta(k INTEGER PRIMARY KEY, v INTEGER NOT NULL);
+`;
+
+/** Makes the tables in an empty database, in one transaction. */
+export function createSchema(db: Database): void {
+  db.exec("BEGIN IMMEDIATE");
+  db.exec(tables);
+  pragma(db, `application_id = ${applicationId}`);
+  pragma(db, `user_version = ${schemaVersion}`);
+  db.exec("COMMIT");
+}
+
+/** The definitions as the file holds them; a byte that flips in there can change the meaning of every row. */
+export function schemaText(db: Database): string {
+  return JSON.stringify(
+    query(db, "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").all(),
+  );
+}
+
+/** What `schemaText` gives for an undamaged file. */
+export function expectedSchemaText(): string {
+  const db = openDatabase(":memory:");
+  try {
+    db.exec(tables);
+    return schemaText(db);
+  } finally {
+    db.close();
+  }
+}

@@ -1,0 +1,110 @@
+import type { Caps, JobStore, NewEvent } from "@event-ingestion/store";
+import type { CheckSkipped } from "./connection.ts";
+import { invalid } from "./errors.ts";
+import { createHints } from "./hints.ts";
+import { limits } from "./limits.ts";
+import { type Heard, startThread } from "./thread-link.ts";
+import type { ThreadOptions } from "./thread-store.ts";
+
+/** How a store is opened. */
+export interface SqliteOptions {
+  /** Disk space held back in a file beside the database, so that a full disk can be left again. Default 32 MiB; 0: none. */
+  reserveBytes?: number;
+  /** Hears what an operator should know. Must not throw. Default: nobody does. */
+  observe?: (event: SqliteEvent) => void;
+  /** For tests only: one int64 of milliseconds that is added to all clocks of the store at each call. */
+  clockOffset?: SharedArrayBuffer;
+}
+
+/** `check-skipped`: the file is so large that it was not read through when it was opened. */
+export type SqliteEvent = CheckSkipped;
+
+/**
+ * Opens the store in a file (`sqlite:./data/events.db`, made if it is missing, with its folders) or in memory
+ * (`sqlite::memory:`). All of SQLite runs in a thread of its own.
+ *
+ * @throws StoreError invalid (not such a URL or option), locked (another process has the file), incompatible (not a
+ * store, or one of a newer version), corrupt, or unavailable
+ */
+export async function openSqliteStore(url: string, options: SqliteOptions = {}): Promise<JobStore> {
+  const { observe = () => {} } = options;
+  const threadOptions = checked(url, options);
+  const hints = createHints();
+  let health: JobStore["health"] = { writable: true };
+
+  const hear = (message: Heard) => {
+    switch (message.kind) {
+      case "changed":
+        return hints.publish(message);
+      case "health":
+        return void (health = message.health);
+      case "observed":
+        return observe(message.event);
+      case "ended":
+        health = { writable: false, reason: message.reason };
+        return hints.close();
+    }
+  };
+  const thread = await startThread(threadOptions, hear);
+
+  return {
+    caps: capsOf(threadOptions),
+    get health() {
+      return health;
+    },
+    append: (batch) => thread.call("append", withOwnPayloads(batch)),
+    lookup: (batch) => thread.call("lookup", withOwnPayloads(batch)),
+    openSession: (...args) => thread.call("openSession", ...args),
+    heartbeat: (session) => thread.call("heartbeat", session),
+    claim: (session, max) => thread.call("claim", session, max),
+    settle: (session, verdicts) => thread.call("settle", session, verdicts),
+    closeSession: (session) => thread.call("closeSession", session),
+    get: (ids) => thread.call("get", ids),
+    getDetail: (id) => thread.call("getDetail", id),
+    find: (tenant, eventIds) => thread.call("find", tenant, eventIds),
+    list: (query) => thread.call("list", query),
+    counts: () => thread.call("counts"),
+    cancel: (ids) => thread.call("cancel", ids),
+    redrive: (ids) => thread.call("redrive", ids),
+    maintain: (policy) => thread.call("maintain", policy),
+    hints: (signal) => hints.listen(signal),
+    close: () => thread.close(),
+  };
+}
+
+function checked(url: string, options: SqliteOptions): ThreadOptions {
+  const path = /^sqlite:(.+)$/s.exec(url)?.[1];
+  if (path === undefined) throw invalid("a store URL is sqlite:PATH or sqlite::memory:");
+  const { reserveBytes = 32 * 1024 * 1024, clockOffset } = options;
+  if (!Number.isSafeInteger(reserveBytes) || reserveBytes < 0) {
+    throw invalid(`reserveBytes must be a whole number from 0, got ${reserveBytes}`);
+  }
+  if (clockOffset !== undefined && clockOffset.byteLength !== 8) {
+    throw invalid(`clockOffset must have 8 bytes, got ${clockOffset.byteLength}`);
+  }
+  return { file: path === ":memory:" ? undefined : path, reserveBytes, clockOffset };
+}
+
+/**
+ * A message takes the whole buffer under a view along: 64 KiB of Buffer's pool for a payload of 200 bytes. Many views
+ * in one message share that, so there a copy of each would cost more.
+ */
+function withOwnPayloads(batch: readonly NewEvent[]): readonly NewEvent[] {
+  if (batch.length > 16) return batch;
+  return batch.map((event) =>
+    event.payload.byteLength === event.payload.buffer.byteLength
+      ? event
+      : Object.assign({}, event, { payload: new Uint8Array(event.payload) }),
+  );
+}
+
+function capsOf({ file }: ThreadOptions): Caps {
+  return {
+    durability: file === undefined ? "memory" : "fsync",
+    exclusive: true,
+    writers: 1,
+    maxBatch: limits.maxBatch,
+    maxBatchBytes: limits.maxBatchBytes,
+    maxPayloadBytes: limits.maxPayloadBytes,
+  };
+}

@@ -1,0 +1,106 @@
+import { Worker } from "node:worker_threads";
+import { StoreError } from "@event-ingestion/store";
+import { fromFailure, unavailable } from "./errors.ts";
+import { type OperationName, type Operations, isWrite } from "./operations.ts";
+import type { Asked, Opened } from "./sqlite-thread.ts";
+import type { Answer, ThreadOptions, Told } from "./thread-store.ts";
+
+/** The caller's side of the thread: one message a call, and never a wait. */
+export interface ThreadLink {
+  call<Name extends OperationName>(
+    name: Name,
+    ...args: Parameters<Operations[Name]>
+  ): Promise<ReturnType<Operations[Name]>>;
+  /** Lets the thread finish what it was asked. */
+  close(): Promise<void>;
+}
+
+/** What the thread says unasked. "ended": it takes no more calls, whether it was closed or died. */
+export type Heard = Exclude<Told, { kind: "answers" }> | { kind: "ended"; reason: string };
+
+interface Pending {
+  name: OperationName;
+  resolve: (value: unknown) => void;
+  reject: (error: StoreError) => void;
+}
+
+// No tool that compiles or bundles rewrites the name of a file.
+const threadUrl = new URL(
+  `./sqlite-thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`,
+  import.meta.url,
+);
+
+/** Resolves once the store is open. @throws StoreError if it could not be opened */
+export async function startThread(
+  options: ThreadOptions,
+  heard: (message: Heard) => void,
+): Promise<ThreadLink> {
+  const worker = new Worker(threadUrl, { name: "sqlite-store", workerData: options });
+  const pending = new Map<number, Pending>();
+  const opened = Promise.withResolvers<void>();
+  const exited = Promise.withResolvers<void>();
+  let lastId = 0;
+  let refusal: StoreError | undefined;
+
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  const ask = (message: Asked) => worker.postMessage(message);
+  const refuseCalls = (reason: StoreError) => {
+    if (refusal !== undefined) return;
+    refusal = reason;
+    heard({ kind: "ended", reason: reason.message });
+  };
+  const answer = (given: Answer) => {
+    const call = pending.get(given.id);
+    pending.delete(given.id);
+    if ("failure" in given) call?.reject(fromFailure(given.failure));
+    else call?.resolve(given.value);
+  };
+
+  worker.on("message", (message: Told | Opened) => {
+    switch (message.kind) {
+      case "opened":
+        return opened.resolve();
+      case "refused":
+        return opened.reject(fromFailure(message.failure));
+      case "answers":
+        return message.answers.forEach(answer);
+      default:
+        return heard(message);
+    }
+  });
+  worker.on("error", (cause) => refuseCalls(unavailable("the thread of the store failed", { cause })));
+  worker.on("exit", () => {
+    refuseCalls(unavailable("the thread of the store ended"));
+    for (const { name, reject } of pending.values()) reject(cutOff(name, refusal));
+    pending.clear();
+    if (refusal !== undefined) opened.reject(refusal);
+    exited.resolve();
+  });
+
+  await opened.promise.catch(async (error: unknown) => {
+    await exited.promise;
+    throw error;
+  });
+  return {
+    call: (name, ...args) => {
+      if (refusal !== undefined) return Promise.reject(refusal);
+      const id = ++lastId;
+      ask({ id, name, args });
+      return new Promise((resolve, reject) => {
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread runs the operation of that name
+        pending.set(id, { name, resolve: resolve as (value: unknown) => void, reject });
+      });
+    },
+    close() {
+      if (refusal === undefined) ask("close");
+      refuseCalls(unavailable("the store is closed"));
+      return exited.promise;
+    },
+  };
+}
+
+/** Nobody knows how far a write had come. */
+function cutOff(name: OperationName, cause: StoreError | undefined): StoreError {
+  const message = "the thread of the store ended before it answered";
+  return new StoreError(isWrite(name) ? "unknown" : "notApplied", "unavailable", message, { cause });
+}
