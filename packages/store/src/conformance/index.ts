@@ -11,6 +11,7 @@ import { hintCases } from "./hints.ts";
 import { leaseCases } from "./lease.ts";
 import { listCases } from "./list.ts";
 import { maintainCases } from "./maintain.ts";
+import { modelCases } from "./model/run.ts";
 import { readCases } from "./read.ts";
 import { redriveCases } from "./redrive.ts";
 import { settleCases } from "./settle.ts";
@@ -47,6 +48,9 @@ export function storeConformance(name: string, backend: ConformanceBackend): voi
     });
     describe("hints", () => {
       hintCases(check);
+    });
+    describe("random", () => {
+      modelCases(backend);
     });
   });
 }

@@ -1,0 +1,59 @@
+import * as fc from "fast-check";
+import { expect } from "vitest";
+import type { JobId } from "../../job-store.ts";
+import { maintainAll, unknownId } from "../steps.ts";
+import { cancelJob, modelPolicy, redriveJob } from "./job.ts";
+import { maintain, restart } from "./model.ts";
+import { anyIndex, pick, plainStep, type Run, type Step, step } from "./step.ts";
+
+const anyJobs = fc.array(anyIndex, { maxLength: 4 });
+
+export const cancelStep: fc.Arbitrary<Step> = step("cancel", anyJobs, cancel);
+
+async function cancel(run: Run, indexes: number[]): Promise<void> {
+  const { engine, model } = run;
+  const ids = pickIds(run, indexes);
+  const expected = ids.map((jobId) => {
+    const job = model.jobs.get(jobId);
+    return job ? cancelJob(job, model.clock) : "unknown";
+  });
+  expect(await engine.store.cancel(ids)).toEqual(expected);
+}
+
+export const redriveStep: fc.Arbitrary<Step> = step("redrive", anyJobs, redrive);
+
+async function redrive(run: Run, indexes: number[]): Promise<void> {
+  const { engine, model } = run;
+  const ids = pickIds(run, indexes);
+  const expected = ids.map((jobId) => {
+    const job = model.jobs.get(jobId);
+    return job ? redriveJob(job, model.clock) : "unknown";
+  });
+  expect(await engine.store.redrive(ids)).toEqual(expected);
+}
+
+/** Jobs there are, now and then one that was pruned or never was; each once. */
+function pickIds({ model }: Run, indexes: readonly number[]): JobId[] {
+  const ids = [...model.jobs.keys(), ...[...model.pruned].slice(-2), unknownId];
+  return [...new Set(indexes.flatMap((index) => pick(ids, index) ?? []))];
+}
+
+export const maintainStep: fc.Arbitrary<Step> = plainStep("maintain", maintainBoth);
+
+async function maintainBoth({ engine, model }: Run): Promise<void> {
+  const expected = maintain(model);
+  expect(await maintainAll(engine.store, modelPolicy(engine.spanMs))).toEqual(expected);
+}
+
+/** Whether a lease that has expired comes back with a restart is up to the engine, so those are ended before. */
+export const reopenStep: fc.Arbitrary<Step> = plainStep("reopen", async (run) => {
+  const { durability, exclusive } = run.engine.store.caps;
+  if (durability === "memory") return;
+  await maintainBoth(run);
+  if (exclusive) restart(run.model);
+  await run.engine.reopen();
+});
+
+export const elapseStep: fc.Arbitrary<Step> = step("elapse", fc.constantFrom(1, 2, 4), ({ model }, spans) =>
+  model.clock.elapse(spans),
+);

@@ -1,0 +1,77 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import type { ConformanceBackend } from "../backend.ts";
+import { startEngine } from "../case.ts";
+import { modelRuns, seed } from "../seed.ts";
+import { endings, hourMs, verdictOn } from "../steps.ts";
+import { createModelClock } from "./clock.ts";
+import { compareAll, compareJobs } from "./compare.ts";
+import { createModel } from "./model.ts";
+import { cancelStep, elapseStep, maintainStep, redriveStep, reopenStep } from "./operator-steps.ts";
+import { appendStep, lookupStep } from "./producer-steps.ts";
+import { plainStep, type Run, type Step } from "./step.ts";
+import { claimStep, closeSessionStep, heartbeatStep, openSessionStep, settleStep } from "./worker-steps.ts";
+
+/** Time for the runs and, when one fails, for making it smaller. */
+const limitMs = 60_000 + modelRuns * 1000;
+
+/** What makes trouble is more likely than in a service. */
+const anyStep = fc.oneof(
+  { weight: 6, arbitrary: appendStep },
+  { weight: 1, arbitrary: lookupStep },
+  { weight: 3, arbitrary: openSessionStep },
+  { weight: 8, arbitrary: claimStep },
+  { weight: 8, arbitrary: settleStep },
+  { weight: 2, arbitrary: heartbeatStep },
+  { weight: 1, arbitrary: closeSessionStep },
+  { weight: 3, arbitrary: cancelStep },
+  { weight: 3, arbitrary: redriveStep },
+  { weight: 3, arbitrary: maintainStep },
+  { weight: 3, arbitrary: elapseStep },
+  { weight: 1, arbitrary: reopenStep },
+  { weight: 1, arbitrary: plainStep("compare", ({ engine, model }) => compareAll(engine.store, model)) },
+);
+
+/** Any calls in any order, with reopenings and time that passes, answered as the model answers them. */
+export function modelCases(backend: ConformanceBackend): void {
+  test(
+    `F15 random calls against a model, SEED=${seed} MODEL_RUNS=${modelRuns}`,
+    { timeout: 1.5 * limitMs },
+    async () => {
+      let stores = 0;
+      const property = fc.asyncProperty(fc.array(anyStep, { maxLength: 100, size: "max" }), async (steps) => {
+        const { engine, close } = await startEngine(backend, `f15-${++stores}`);
+        try {
+          await compare({ engine, model: createModel(createModelClock(engine)), seen: new Map() }, steps);
+        } finally {
+          await close();
+        }
+      });
+      await fc.assert(property, { seed, numRuns: modelRuns, interruptAfterTimeLimit: limitMs });
+      expect(stores).toBe(modelRuns);
+    },
+  );
+}
+
+async function compare(run: Run, steps: readonly Step[]): Promise<void> {
+  const { engine, model, seen } = run;
+  for (const step of steps) {
+    await model.clock.settle();
+    await step.perform(run);
+    await compareJobs(engine.store, model, seen);
+  }
+  await model.clock.settle();
+  await compareAll(engine.store, model);
+  await drain(run);
+}
+
+/** While a worker lives, every job is claimed in the end. */
+async function drain({ engine: { store }, model }: Run): Promise<void> {
+  for (const { session } of model.sessions) await store.closeSession(session);
+  await model.clock.elapse(2);
+  const session = await store.openSession("last", hourMs);
+  const leased = await store.claim(session, 1000);
+  const verdicts = leased.map(({ jobId, attempt }) => verdictOn(jobId, endings.SUCCEEDED, attempt));
+  await store.settle(session, verdicts);
+  expect((await store.counts()).byState).toMatchObject({ QUEUED: 0, RUNNING: 0 });
+}

@@ -1,0 +1,16 @@
+/** The seed of all random cases: `SEED` of the environment, or another one each time. */
+export const seed: number = Number(process.env["SEED"] ?? Math.trunc(Math.random() * 0x7fff_ffff));
+
+/** How many random runs are compared with the model: `MODEL_RUNS` of the environment, or 40. */
+export const modelRuns: number = Number(process.env["MODEL_RUNS"] ?? 40);
+
+/** Numbers from 0 to below 1 that depend on nothing but the seed (mulberry32). */
+export function createRandom(from: number): () => number {
+  let state = from;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
