@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Job, type JobSource, type JobStore, type NewEvent, StoreError } from "@event-ingestion/store";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { defineHandler, type HandlerFunction, Reject, RetryLater } from "./handler.ts";
 import type { WorkerEvent } from "./observe.ts";
 import type { WorkerOptions } from "./options.ts";
@@ -96,6 +96,17 @@ function wrap(store: JobStore, calls: Partial<JobSource>): JobSource {
   };
 }
 
+/** `asked` resolves when a claim was answered. */
+function watchClaims(store: JobStore): { source: JobSource; asked: Promise<void> } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const source = wrap(store, { claim: (...args) => store.claim(...args).finally(resolve) });
+  return { source, asked: promise };
+}
+
+const noHints: JobSource["hints"] = (signal) => ({
+  [Symbol.asyncIterator]: () => ({ next: () => aborted(signal) }),
+});
+
 const unavailable = () => new StoreError("notApplied", "unavailable", "the disk is full");
 
 /** Rejects with the reason when the signal aborts. */
@@ -168,19 +179,26 @@ test("an event goes to the handler of its type, else to the default handler, els
   for (const jobId of [c, d]) expect(new TextDecoder().decode((await job(jobId)).result)).toBe("default");
 });
 
-test("an idle worker takes a new event at the store's hint, or without one at the next poll", async () => {
-  const { store, add, job } = await setup();
-  const worker = start(
-    wrap(store, {
-      hints: (signal) => ({ [Symbol.asyncIterator]: () => ({ next: () => aborted(signal) }) }),
-    }),
-    async () => undefined,
-  );
-  await worker.until("started");
-  await sleep(50);
-  const jobId = await add();
+test("an idle worker takes a new event at the store's hint", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { store, add } = await setup();
+  const { source, asked } = watchClaims(store);
+  const worker = start(source, async () => undefined);
+  await asked;
+  await add();
   await worker.until("settled");
-  expect(await job(jobId)).toMatchObject({ state: "SUCCEEDED" });
+  expect(worker.settled()).toMatchObject([{ outcome: "succeeded" }]);
+});
+
+test("an idle worker takes a new event without a hint as well", async () => {
+  const { store, add } = await setup();
+  const { source, asked } = watchClaims(store);
+  const worker = start({ ...source, hints: noHints }, async () => undefined);
+  await asked;
+  await add();
+  await worker.until("settled");
+  expect(worker.settled()).toMatchObject([{ outcome: "succeeded" }]);
 });
 
 test("an attempt that fails is repeated until it succeeds", async () => {
@@ -553,6 +571,19 @@ test("shutdown interrupts what does not finish in time, free of charge", async (
   expect(worker.settled()).toMatchObject([{ outcome: "released", jobId }]);
   const { state, attempts, maxAttempts } = await job(jobId);
   expect([state, maxAttempts - attempts]).toEqual(["QUEUED", 3]);
+});
+
+test("shutdown does not wait longer than a lease for a store that takes no verdicts", async () => {
+  const { store, add } = await setup();
+  await add();
+  const worker = start(wrap(store, { settle: () => Promise.reject(unavailable()) }), async () => undefined, {
+    leaseMs: 400,
+    drainMs: 50,
+  });
+  await worker.until("store-error");
+  await worker.stop();
+  expect(worker.settled()).toEqual([]);
+  expect(worker.events.slice(-2)).toMatchObject([{ kind: "session-lost" }, { kind: "stopped" }]);
 });
 
 test("a signal that is aborted from the start calls nothing", async () => {

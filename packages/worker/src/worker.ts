@@ -65,9 +65,11 @@ async function serve(settings: WorkerSettings, { session, openedAt }: Opened): P
     over.signal.addEventListener("abort", () => clearTimeout(deadline));
     await dispatcher.drain();
     stopRenewing();
-    await source.closeSession(session).catch((error: unknown) => {
+    try {
+      await source.closeSession(session);
+    } catch (error) {
       observe({ kind: "store-error", call: "closeSession", error });
-    });
+    }
   };
 
   observe({ kind: "started", worker: name });
