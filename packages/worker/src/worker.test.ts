@@ -7,7 +7,8 @@ import type { WorkerEvent } from "./observe.ts";
 import type { WorkerOptions } from "./options.ts";
 import { runWorker } from "./worker.ts";
 
-// All of it through runWorker over a real store: what a worker does shows in the store, and in what it observes.
+// All of it through runWorker over a real store: what a worker does shows in the store, and in what it observes. One
+// file, because every case is told in the words that these first functions are.
 
 const policy = { workerLostLimit: 3, keepMs: { SUCCEEDED: 1e9, DEAD: 1e9, CANCELLED: 1e9 } };
 
