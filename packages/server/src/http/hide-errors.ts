@@ -29,7 +29,7 @@ export function hideErrors(onError: (failure: RpcFailure) => void): Interceptor 
 
     let response: Awaited<ReturnType<typeof next>>;
     try {
-      response = await next(request);
+      response = await next(request.stream ? { ...request, message: arriving(request.message) } : request);
     } catch (error) {
       return fail(error);
     }
@@ -38,4 +38,14 @@ export function hideErrors(onError: (failure: RpcFailure) => void): Interceptor 
     const step = () => messages.next().catch(fail);
     return { ...response, message: { [Symbol.asyncIterator]: () => ({ next: step }) } };
   };
+}
+
+/** A request that breaks off is no bug, whatever Node calls it. */
+async function* arriving<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    if (error instanceof ConnectError) throw error;
+    throw new ConnectError("the request broke off", Code.Canceled, undefined, undefined, error);
+  }
 }

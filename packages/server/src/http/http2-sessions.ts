@@ -42,12 +42,14 @@ export function watchSessions(server: Http2Server, options: SessionWatchOptions)
     const now = performance.now();
     for (const [session, since] of lastUsed) if (now - since > limits.idleMs) session.close();
     const waiting = pingAll(lastUsed.keys());
-    setTimeout(() => {
+    const cut = () => {
       for (const session of waiting) {
         observe({ what: "http2-ping-timeout" });
         session.destroy();
       }
-    }, limits.pingTimeoutMs).unref();
+    };
+    // After a pause of the whole process, setImmediate lets the answers that came meanwhile be read first.
+    setTimeout(() => setImmediate(cut), limits.pingTimeoutMs).unref();
   }, limits.pingIntervalMs).unref();
 
   return {
@@ -59,13 +61,18 @@ export function watchSessions(server: Http2Server, options: SessionWatchOptions)
   };
 }
 
-/** The sessions that have not answered yet; one that ends meanwhile counts as answered. */
+/**
+ * The sessions that have not answered yet; one that ends meanwhile counts as answered. To answer a ping is not enough
+ * as long as the settings sent long before are not acknowledged: they do not bind the peer until then.
+ */
 function pingAll(sessions: Iterable<Http2Session>): Set<Http2Session> {
   const waiting = new Set<Http2Session>();
   for (const session of sessions) {
     if (session.destroyed) continue;
     waiting.add(session);
-    session.ping(() => waiting.delete(session));
+    session.ping((error) => {
+      if (error !== null || !session.pendingSettingsAck) waiting.delete(session);
+    });
   }
   return waiting;
 }

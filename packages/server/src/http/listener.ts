@@ -59,12 +59,18 @@ export function createListener(handler: NodeHandler, options: ListenerOptions = 
   let stopping = false;
 
   const handle: NodeHandler = (request, response) => {
+    // Reset before its turn came; it might be closed already, and then nobody would be told.
+    if ("stream" in response && response.stream.destroyed) return;
     guard.watch(response);
     if ("stream" in request) sessions.touch(request.stream.session);
     if (stopping) closeAfter(response);
     handler(request, response);
   };
-  const http2 = createHttp2Server(http2Options(limits), handle);
+  const http2 = createHttp2Server(http2Options(limits), handle).on("checkContinue", (request, response) => {
+    // Left to itself, Node does this to a stream that was reset, too, and throws outside of every handler.
+    if (!response.stream.destroyed) response.writeContinue();
+    handle(request, response);
+  });
   const http1: Http1Server =
     options.tls === undefined
       ? createHttp1Server(http1Options(limits), handle)

@@ -36,7 +36,7 @@ test.each([
 ])("HTTP/2 %s", async (_, pieces) => {
   const raw = await openRaw(await startServer());
   await writeInPieces(raw, pieces);
-  await raw.until(isHttp2Answer);
+  await expect(raw.until(isHttp2Answer)).resolves.toBeInstanceOf(Buffer);
 });
 
 test.each([
@@ -45,13 +45,13 @@ test.each([
 ])("HTTP/1.1 %s", async (_, pieces) => {
   const raw = await openRaw(await startServer());
   await writeInPieces(raw, pieces);
-  await raw.until(isHttp1Answer);
+  await expect(raw.until(isHttp1Answer)).resolves.toBeInstanceOf(Buffer);
 });
 
 test("a method that begins as the preface of HTTP/2 does is HTTP/1.1", async () => {
   const raw = await openRaw(await startServer());
   await writeInPieces(raw, ["PR", "OPFIND /healthz HTTP/1.1\r\nhost: a\r\n\r\n"]);
-  await raw.until(isHttp1Answer);
+  await expect(raw.until(isHttp1Answer)).resolves.toBeInstanceOf(Buffer);
 });
 
 test("a preface with a wrong byte late in it is malformed HTTP/1.1", async () => {
@@ -83,7 +83,7 @@ test("the time to tell the protocol does not count once it is told", async () =>
   raw.write("GET /healthz HTTP/1.1\r\nhost: a\r\n");
   await new Promise((resolve) => setTimeout(resolve, 200));
   raw.write("\r\n");
-  await raw.until(isHttp1Answer);
+  await expect(raw.until(isHttp1Answer)).resolves.toBeInstanceOf(Buffer);
 });
 
 test.each([

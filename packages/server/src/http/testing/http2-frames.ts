@@ -18,9 +18,15 @@ export type FrameType = (typeof types)[number];
 export const flag = { endStream: 0x1, ack: 0x1, endHeaders: 0x4 } as const;
 
 /** What an HTTP/2 client sends first, with empty settings. */
-export const hello: Buffer = Buffer.concat([
+export const unacknowledgedHello: Buffer = Buffer.concat([
   Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
   frame("SETTINGS", { streamId: 0 }),
+]);
+
+/** The same, and the consent to the server's settings, which only then bind the client. */
+export const hello: Buffer = Buffer.concat([
+  unacknowledgedHello,
+  frame("SETTINGS", { streamId: 0, flags: flag.ack }),
 ]);
 
 /** A frame as received. */

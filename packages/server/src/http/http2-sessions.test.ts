@@ -1,0 +1,134 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import {
+  flag,
+  type Frame,
+  frame,
+  headerBlock,
+  hello,
+  parseFrames,
+  request,
+  uint32,
+  unacknowledgedHello,
+} from "./testing/http2-frames.ts";
+import { openRaw, type RawSocket, type Target } from "./testing/raw-socket.ts";
+import { startServer } from "./testing/test-server.ts";
+
+const get = { ":method": "GET", ":scheme": "http", ":path": "/healthz", ":authority": "a" };
+const chat = { ...get, ":method": "POST", ":path": "/test.Echo/Chat", "content-type": "application/grpc" };
+
+async function openHttp2(target: Target, first = hello): Promise<RawSocket> {
+  const raw = await openRaw(target);
+  raw.write(first);
+  return raw;
+}
+
+/** Answers pings, as every honest client does, until the test ends. */
+function answerPings(raw: RawSocket): void {
+  let answered = 0;
+  const timer = setInterval(() => {
+    const pings = parseFrames(raw.received()).filter(({ type, flags }) => type === "PING" && flags === 0);
+    for (const { payload } of pings.slice(answered))
+      raw.write(frame("PING", { streamId: 0, flags: flag.ack, payload }));
+    answered = pings.length;
+  }, 5);
+  onTestFinished(() => clearInterval(timer));
+}
+
+const of = (type: Frame["type"]) => (all: Buffer) => parseFrames(all).filter((each) => each.type === type);
+const pings = of("PING");
+const goaways = of("GOAWAY");
+const resets = of("RST_STREAM");
+
+test("a peer that does not answer a ping is cut, one that does stays", async () => {
+  const server = await startServer({ limits: { pingIntervalMs: 300, pingTimeoutMs: 200 } });
+  const [dead, live] = [await openHttp2(server), await openHttp2(server)];
+  answerPings(live);
+  expect(pings(await dead.closed)).toHaveLength(1);
+  await live.until((all) => pings(all).length >= 4);
+  expect(server.events).toEqual(["http2-ping-timeout"]);
+});
+
+test("a peer that never agrees to the settings is cut, though it answers pings", async () => {
+  const server = await startServer({ limits: { pingIntervalMs: 300, pingTimeoutMs: 200 } });
+  const raw = await openHttp2(server, unacknowledgedHello);
+  answerPings(raw);
+  await raw.closed;
+  expect(server.events).toEqual(["http2-ping-timeout"]);
+});
+
+test("a session is closed once it is idle, but not while a stream is open", async () => {
+  const server = await startServer({ limits: { pingIntervalMs: 200, pingTimeoutMs: 199, idleMs: 300 } });
+  const [idle, busy] = [await openHttp2(server), await openHttp2(server)];
+  answerPings(idle);
+  answerPings(busy);
+  busy.write(request(chat, { end: false }));
+  idle.write(request(get));
+  expect(goaways(await idle.closed).length).toBeGreaterThan(0);
+  await busy.until((all) => pings(all).length > 5);
+  expect(goaways(busy.received())).toEqual([]);
+  busy.write(frame("DATA", { streamId: 1, flags: flag.endStream }));
+  expect(goaways(await busy.closed).length).toBeGreaterThan(0);
+  expect(server.events).toEqual([]);
+});
+
+test("streams over the limit are refused, and the connection ends when that goes on", async () => {
+  const raw = await openHttp2(await startServer({ limits: { maxConcurrentStreams: 5 } }));
+  for (let n = 0; n < 100; n++) raw.write(request(chat, { streamId: 1 + 2 * n, end: false }));
+  expect(goaways(await raw.closed).length).toBeGreaterThan(0);
+});
+
+test("a rapid reset attack ends the connection", async () => {
+  const say = vi.fn<() => { value: string }>(() => ({ value: "" }));
+  const raw = await openHttp2(await startServer({ echo: { say } }));
+  const cancel = uint32(8);
+  for (let streamId = 1; streamId < 40_000; streamId += 2) {
+    raw.write(request({ ...chat, ":path": "/test.Echo/Say" }, { streamId, end: false }));
+    raw.write(frame("RST_STREAM", { streamId, payload: cancel }));
+  }
+  expect(goaways(await raw.closed).length).toBeGreaterThan(0);
+  expect(say).not.toHaveBeenCalled();
+});
+
+const continuation = frame("CONTINUATION", { streamId: 1, payload: headerBlock([["x", "y"]]) });
+test.each([
+  [
+    "CONTINUATION",
+    Buffer.concat([
+      frame("HEADERS", { streamId: 1, payload: headerBlock(Object.entries(get)) }),
+      continuation,
+    ]),
+    continuation,
+  ],
+  ["PING", Buffer.alloc(0), frame("PING", { streamId: 0, payload: Buffer.alloc(8) })],
+  [
+    "SETTINGS",
+    Buffer.alloc(0),
+    frame("SETTINGS", { streamId: 0, payload: Buffer.from("000300000064", "hex") }),
+  ],
+])("a flood of %s ends the connection", async (_, first, again) => {
+  const server = await startServer();
+  const raw = await openHttp2(server);
+  await raw.until((all) => of("SETTINGS")(all).length > 0);
+  raw.pause();
+  raw.write(first);
+  for (let n = 0; n < 20; n++) raw.write(Buffer.concat(Array<Buffer>(1000).fill(again)));
+  await vi.waitFor(() => expect(server.events).toEqual(["http2-session-error"]), 10_000);
+  server.listener.stop();
+  await server.listener.closed;
+});
+
+test("a header list over its limit resets the stream", async () => {
+  const raw = await openHttp2(await startServer());
+  const fields = Object.fromEntries(Array.from({ length: 5 }, (_, n) => [`x-${n}`, "y".repeat(3000)]));
+  const more = headerBlock(Array.from({ length: 5 }, (_, n) => [`y-${n}`, "y".repeat(3000)]));
+  raw.write(
+    frame("HEADERS", {
+      streamId: 1,
+      flags: flag.endStream,
+      payload: headerBlock(Object.entries({ ...get, ...fields })),
+    }),
+  );
+  raw.write(frame("CONTINUATION", { streamId: 1, flags: flag.endHeaders, payload: more }));
+  const [reset] = resets(await raw.until((all) => resets(all).length > 0));
+  expect(reset?.payload).toEqual(uint32(11));
+});

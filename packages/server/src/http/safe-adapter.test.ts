@@ -1,0 +1,150 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { compressionGzip, createConnectTransport } from "@connectrpc/connect-node";
+import { expect, test } from "vitest";
+import { Echo } from "./testing/echo.ts";
+import { openPoster } from "./testing/post-raw.ts";
+import { protocols } from "./testing/protocols.ts";
+import { startServer } from "./testing/test-server.ts";
+
+const secret = "4111-1111";
+
+function bug(): never {
+  throw new Error(secret);
+}
+
+const postOf = (type: string) => ({ method: "POST", headers: { "content-type": type }, body: "{}" });
+
+async function* chatter(...values: string[]) {
+  for (const value of values) yield { value };
+}
+
+test.each(protocols)(
+  "%s: messages of each kind arrive, compressed too, and are not to be stored",
+  async (_, create) => {
+    const server = await startServer();
+    const caching: (string | null)[] = [];
+    const transport = create(server, {
+      sendCompression: compressionGzip,
+      interceptors: [
+        (next) => async (request) => {
+          const response = await next(request);
+          caching.push(response.header.get("cache-control"));
+          return response;
+        },
+      ],
+    });
+    const client = createClient(Echo, transport);
+    const value = "x".repeat(100_000);
+    expect((await client.say({ value })).value).toBe(value);
+    const counted = await texts(client.count({ value: "3" }));
+    expect(counted).toEqual(["1", "2", "3"]);
+    const answers = await texts(client.chat(chatter(value, "b")));
+    expect(answers).toEqual([value, "b"]);
+    expect(caching).toEqual(["no-store", "no-store", "no-store"]);
+  },
+);
+
+test("GET is for methods without side effects only", async () => {
+  const server = await startServer();
+  const transport = createConnectTransport({ ...server, httpVersion: "1.1", useHttpGet: true });
+  expect((await createClient(Echo, transport).get({ value: "x" })).value).toBe("x");
+  const query = `?encoding=json&message=${encodeURIComponent('"y"')}`;
+  const [get, say] = await Promise.all(
+    ["Get", "Say"].map((name) => fetch(`${server.baseUrl}/test.Echo/${name}${query}`)),
+  );
+  expect([get?.status, await get?.text(), get?.headers.get("cache-control")]).toEqual([
+    200,
+    '"y"',
+    "no-store",
+  ]);
+  expect([say?.status, say?.headers.get("allow")]).toEqual([405, "POST"]);
+  expect((await fetch(`${server.baseUrl}/test.Echo/Get?encoding=json&message=%7B`)).status).toBe(400);
+});
+
+test("a wrong content type is 415, a wrong HTTP method 405, a stream of requests over HTTP/1.1 505", async () => {
+  const server = await startServer();
+  const send = (path: string, init: RequestInit) => fetch(`${server.baseUrl}${path}`, init);
+  expect((await send("/test.Echo/Say", postOf("text/plain"))).status).toBe(415);
+  expect((await send("/test.Echo/Say", { method: "PUT", body: "{}" })).status).toBe(405);
+  const chat = await send("/test.Echo/Chat", postOf("application/connect+json"));
+  expect([chat.status, chat.headers.get("connection")]).toEqual([505, "close"]);
+});
+
+test("an unknown method is unimplemented, in the form of each protocol", async () => {
+  const server = await startServer();
+  const post = openPoster(server);
+  const grpc = await post("/test.Echo/Shout", { "content-type": "application/grpc+proto" }, "");
+  expect(grpc).toMatchObject({ outcome: "unimplemented", body: Buffer.alloc(0), trailers: {} });
+  expect(grpc.headers).toMatchObject({ ":status": 200, "content-type": "application/grpc" });
+  const web = await post("/test.Echo/Shout", { "content-type": "application/grpc-web" }, "");
+  expect(web).toMatchObject({ outcome: "unimplemented", headers: { ":status": 200 } });
+  const { status } = await fetch(`${server.baseUrl}/test.Echo/Shout`, { method: "POST", body: "{}" });
+  expect(status).toBe(404);
+});
+
+test.each(protocols)("%s: of a bug the client sees an id, and the log the rest", async (_, create) => {
+  const server = await startServer({
+    echo: {
+      say: bug,
+      // oxlint-disable-next-line require-yield -- the failure comes before the first message
+      async *count() {
+        bug();
+      },
+      chat: bug,
+    },
+  });
+  const client = createClient(Echo, create(server));
+  const calls = [client.say({}), texts(client.count({})), texts(client.chat(chatter("x")))];
+  const errors = await Promise.all(calls.map(refusal));
+  expect(server.failures.map(({ rpc }) => rpc).toSorted()).toEqual([
+    "test.Echo/Chat",
+    "test.Echo/Count",
+    "test.Echo/Say",
+  ]);
+  for (const error of errors) {
+    expect(error.code).toBe(Code.Internal);
+    const failure = server.failures.find(({ id }) => error.rawMessage.includes(id));
+    expect(failure?.error).toMatchObject({ message: secret });
+    expect(JSON.stringify([error.message, error.details, [...error.metadata]])).not.toContain(secret);
+  }
+});
+
+test("a gate sees every call before its body, and its bugs are hidden as well", async () => {
+  const server = await startServer({
+    adapter: {
+      requestGate({ method }) {
+        if (method.name === "Say") throw new ConnectError("who are you?", Code.Unauthenticated);
+        throw new Error(secret);
+      },
+    },
+  });
+  const post = openPoster(server);
+  const fields = { "content-type": "application/json" };
+  expect(await post("/test.Echo/Say", fields, "{")).toMatchObject({ outcome: "unauthenticated" });
+  const { outcome, body } = await post("/test.Echo/Get", fields, "{");
+  expect(outcome).toBe("internal");
+  expect(body.toString()).not.toContain(secret);
+  expect(server.failures).toMatchObject([{ rpc: "test.Echo/Get", error: { message: secret } }]);
+});
+
+test("a fallback that throws is answered and reported", async () => {
+  const server = await startServer();
+  const answer = await fetch(`${server.baseUrl}/throw`);
+  expect([answer.status, await answer.text()]).toEqual([500, ""]);
+  expect(server.failures).toMatchObject([{ rpc: "/throw", error: { message: "a secret" } }]);
+});
+
+async function refusal(promise: Promise<unknown>): Promise<ConnectError> {
+  return ConnectError.from(
+    await promise.then(
+      () => "no error was thrown",
+      (error: unknown) => error,
+    ),
+  );
+}
+
+async function texts(messages: AsyncIterable<{ value: string }>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const { value } of messages) all.push(value);
+  return all;
+}
