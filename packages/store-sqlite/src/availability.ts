@@ -36,7 +36,7 @@ export interface Availability {
 }
 
 /** Beyond this the write-ahead log is evidence that checkpoints do not work. */
-export const maxLogBytes = 256 * 1024 * 1024;
+export const maxLogBytes: number = 256 * 1024 * 1024;
 
 const probeMs = 1000;
 const firstReopenMs = 1000;

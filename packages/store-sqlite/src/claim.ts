@@ -2,9 +2,10 @@ import type { Leased } from "@event-ingestion/store";
 import { type Query, query } from "./driver.ts";
 import { type PayloadRow, checkedPayloadId, payloadColumns } from "./job-row.ts";
 import { formatJobId } from "./job-id.ts";
-import { limits } from "./limits.ts";
 import type { Area, Operations } from "./operations.ts";
 
+/** What one claim hands out at most, by one job more or less: `max` says nothing about sizes. */
+const maxClaimBytes = 16 * 1024 * 1024;
 /** Roughly what a leased job occupies beside its payload. */
 const overheadBytes = 512;
 
@@ -72,7 +73,7 @@ function takeOldest(from: {
   const fresh = peekable(from.fresh);
   const rows: PayloadRow[] = [];
   let bytes = 0;
-  while (rows.length < from.max && bytes < limits.maxClaimBytes) {
+  while (rows.length < from.max && bytes < maxClaimBytes) {
     const isDueOlder = dueTime(due.head()) < dueTime(fresh.head());
     const row = isDueOlder ? due.take() : (fresh.take() ?? due.take());
     if (row === undefined) break;

@@ -2,8 +2,7 @@ import type { State } from "@event-ingestion/store";
 import { type Database, query } from "./driver.ts";
 import { stateCode } from "./job-state.ts";
 
-const keys = {
-  ...stateCode,
+const numbers = {
   /** No QUEUED job that never had a `run_at` lies at or below this `seq`. */
   cursor: 6,
   /** The highest `seq` ever given out; never given out again, not even when its job is gone. */
@@ -16,8 +15,10 @@ const keys = {
   agedUntil: 10,
 };
 
+const keys = { ...stateCode, ...numbers };
+
 /** How many jobs are in a state, or one of the numbers above. */
-export type CounterName = keyof typeof keys;
+export type CounterName = State | keyof typeof numbers;
 
 /** A few numbers about the whole store. They change in memory and are saved by the commit they belong to. */
 export interface Counters {

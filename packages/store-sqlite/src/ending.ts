@@ -1,7 +1,10 @@
 import { formatJobId } from "./job-id.ts";
 import { stateCode } from "./job-state.ts";
-import { limits } from "./limits.ts";
 import type { Area } from "./operations.ts";
+
+const maxErrorBytes = 4096;
+/** Attempts whose error is kept. */
+const keptErrors = 20;
 
 /** A RUNNING job, as far as its way out depends on it. */
 export interface RunningRow {
@@ -49,7 +52,7 @@ export function createEndAttempt({ db, clock, counters, changes }: Area): EndAtt
     leave.run(stateCode[state], maxAttempts, lost, runAt, runAt === null ? now : null, job.seq);
     if (error !== undefined) {
       addError.run(job.seq, job.attempts, now, storedText(error));
-      if (job.attempts > limits.keptErrors) dropErrors.run(job.seq, job.attempts - limits.keptErrors);
+      if (job.attempts > keptErrors) dropErrors.run(job.seq, job.attempts - keptErrors);
     }
     counters.moved(1, { from: "RUNNING", to: state });
     changes.jobs.push(formatJobId(job));
@@ -88,9 +91,9 @@ function nextOf(job: RunningRow, ending: Ending, now: number): Next {
 /** Whole characters of at most the kept bytes, without what SQL text cannot hold. */
 function storedText(error: string): string {
   const text = error.replaceAll("\0", "").toWellFormed();
-  if (text.length * 3 <= limits.maxErrorBytes) return text;
+  if (text.length * 3 <= maxErrorBytes) return text;
   const bytes = Buffer.from(text);
-  let end = Math.min(bytes.length, limits.maxErrorBytes);
+  let end = Math.min(bytes.length, maxErrorBytes);
   // A byte 10xxxxxx continues a character.
   while (end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
   return bytes.toString("utf8", 0, end);

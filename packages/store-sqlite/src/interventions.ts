@@ -1,14 +1,14 @@
 import type { JobId } from "@event-ingestion/store";
 import { type Query, query } from "./driver.ts";
 import { isIdOf, parseJobId } from "./job-id.ts";
-import { type StateCode, stateCode } from "./job-state.ts";
+import { stateCode } from "./job-state.ts";
 import type { Area, Operations } from "./operations.ts";
 
 interface Target {
   seq: number;
   at: number;
   salt: number;
-  state: StateCode;
+  state: number;
   attempts: number;
   budget: number;
 }

@@ -43,9 +43,9 @@ export const jobColumns = `j.seq, j.at, j.salt, j.state, j.attempts, j.max_attem
   CASE WHEN b.event_ts BETWEEN -9007199254740991 AND 9007199254740991 THEN b.event_ts
     ELSE CAST(b.event_ts AS TEXT) END AS event_ts`;
 
-export const payloadColumns = `${jobColumns}, b.payload`;
+export const payloadColumns: string = `${jobColumns}, b.payload`;
 
-export const fullColumns = `${jobColumns},
+export const fullColumns: string = `${jobColumns},
   (SELECT e.error FROM attempt_error e WHERE e.seq = j.seq ORDER BY e.attempt DESC LIMIT 1) AS last_error,
   (SELECT r.result FROM result r WHERE r.seq = j.seq) AS result`;
 

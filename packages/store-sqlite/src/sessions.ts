@@ -39,6 +39,7 @@ export function createSessions(
     deadlines.set(id, deadline);
     return deadline;
   };
+  for (const session of every.all()) if (!deadlines.has(session.id)) extend(session);
 
   return {
     open({ worker, ttlMs, remote }) {

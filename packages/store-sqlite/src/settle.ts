@@ -3,8 +3,9 @@ import { query } from "./driver.ts";
 import { type EndAttempt, type RunningRow, runningColumns } from "./ending.ts";
 import { invalid } from "./errors.ts";
 import { type JobKey, isIdOf, parseJobId } from "./job-id.ts";
-import { limits } from "./limits.ts";
 import type { Area, Operations } from "./operations.ts";
+
+const maxResultBytes = 64 * 1024;
 
 /** A verdict with the row it is about and its place in the answer. */
 interface Item {
@@ -117,7 +118,7 @@ function refuseInvalid(verdict: Verdict): void {
     throw invalid(`delayMs must be a number of milliseconds, got ${verdict.delayMs}`);
   }
   const bytes = verdict.as === "succeeded" ? (verdict.result?.byteLength ?? 0) : 0;
-  if (bytes > limits.maxResultBytes) {
-    throw invalid(`a result has at most ${limits.maxResultBytes} bytes, got ${bytes}`);
+  if (bytes > maxResultBytes) {
+    throw invalid(`a result has at most ${maxResultBytes} bytes, got ${bytes}`);
   }
 }
