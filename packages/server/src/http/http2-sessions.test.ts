@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test, vi } from "vitest";
+import type { NodeHandler } from "./safe-adapter.ts";
 import {
   flag,
   type Frame,
@@ -85,8 +86,31 @@ test("a rapid reset attack ends the connection", async () => {
     raw.write(request({ ...chat, ":path": "/test.Echo/Say" }, { streamId, end: false }));
     raw.write(frame("RST_STREAM", { streamId, payload: cancel }));
   }
-  expect(goaways(await raw.closed).length).toBeGreaterThan(0);
+  const [goaway] = goaways(await raw.closed);
+  expect(goaway?.payload.readUInt32BE(0)).toBeLessThan(1000);
   expect(say).not.toHaveBeenCalled();
+});
+
+test("a request that is reset in the same packet is not handled", async () => {
+  const paths: (string | undefined)[] = [];
+  const fallback: NodeHandler = ({ url }, response) => {
+    paths.push(url);
+    response.end();
+  };
+  const raw = await openHttp2(await startServer({ adapter: { fallback } }));
+  const reset = frame("RST_STREAM", { streamId: 1, payload: uint32(8) });
+  raw.write(Buffer.concat([request({ ...get, ":path": "/reset" }), reset, request(get, { streamId: 3 })]));
+  await raw.until((all) => of("HEADERS")(all).length > 0);
+  expect(paths).toEqual(["/healthz"]);
+});
+
+test("a request that asks to continue and is reset in the same packet does no harm", async () => {
+  const raw = await openHttp2(await startServer());
+  const asking = { ...chat, ":path": "/test.Echo/Say", expect: "100-continue" };
+  const reset = frame("RST_STREAM", { streamId: 1, payload: uint32(8) });
+  raw.write(Buffer.concat([request(asking, { end: false }), reset, request(get, { streamId: 3 })]));
+  const answers = of("HEADERS")(await raw.until((all) => of("HEADERS")(all).length > 0));
+  expect(answers.map(({ streamId }) => streamId)).toEqual([3]);
 });
 
 const continuation = frame("CONTINUATION", { streamId: 1, payload: headerBlock([["x", "y"]]) });

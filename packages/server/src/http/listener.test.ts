@@ -168,6 +168,34 @@ test.each(modes)("%s: after stop, HTTP/2 sends GOAWAY and answers what is in fli
   expect(body).toBe('"late"');
 });
 
+test("after stop, a request that was waiting behind a stream is answered, too, and ends the connection", async () => {
+  const hold = Promise.withResolvers<void>();
+  const { listener, ...server } = await startServer({
+    echo: {
+      async *count(message) {
+        yield message;
+        await hold.promise;
+      },
+    },
+  });
+  const raw = await openRaw(server);
+  raw.write("POST /test.Echo/Count HTTP/1.1\r\nhost: a\r\ncontent-type: application/connect+json\r\n");
+  raw.write(
+    Buffer.concat([
+      Buffer.from("content-length: 8\r\n\r\n"),
+      Buffer.from([0, 0, 0, 0, 3]),
+      Buffer.from('"x"'),
+    ]),
+  );
+  await raw.until((all) => all.includes('"x"'));
+  raw.write(get);
+  listener.stop();
+  hold.resolve();
+  const [, second] = (await raw.closed).toString("latin1").split("\r\n0\r\n\r\n");
+  expect(second).toMatch(/^HTTP\/1.1 200 OK\r\n.*connection: close.*fallback/is);
+  await listener.closed;
+});
+
 test("stop ends connections that have not said a word", async () => {
   const { listener, ...server } = await startServer({ limits: { sniffMs: 60_000 } });
   const raws = [await openRaw(server), await openRaw(server)];

@@ -68,6 +68,20 @@ test("HTTP/2: a stream of requests may take longer, and so may an answer", async
   expect(server.events).toEqual([]);
 });
 
+test("HTTP/2: a plain path may answer later than that, though it never reads its empty request", async () => {
+  const server = await startServer({
+    limits: { headersMs: 100, receiveMs: 100 },
+    adapter: { fallback: (_, response) => void setTimeout(() => response.end("late"), 300) },
+  });
+  const session = connect(server.baseUrl);
+  onTestFinished(() => session.destroy());
+  const stream = session.request({ ":path": "/page" });
+  let body = "";
+  stream.on("data", (chunk: Buffer) => (body += chunk.toString()));
+  await closed(stream);
+  expect([body, stream.rstCode]).toEqual(["late", codes.NO_ERROR]);
+});
+
 test("HTTP/2: a stream of requests that goes on after its answer is ended", async () => {
   const server = await startServer({
     echo: {

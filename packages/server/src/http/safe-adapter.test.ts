@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { compressionGzip, createConnectTransport } from "@connectrpc/connect-node";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { expect, test } from "vitest";
 import { Echo } from "./testing/echo.ts";
 import { openPoster } from "./testing/post-raw.ts";
+import { openRaw } from "./testing/raw-socket.ts";
 import { protocols } from "./testing/protocols.ts";
 import { startServer } from "./testing/test-server.ts";
 
@@ -107,6 +110,39 @@ test.each(protocols)("%s: of a bug the client sees an id, and the log the rest",
     expect(failure?.error).toMatchObject({ message: secret });
     expect(JSON.stringify([error.message, error.details, [...error.metadata]])).not.toContain(secret);
   }
+});
+
+test.each([
+  ["connect-timeout-ms", "9999999999", "application/json"],
+  ["grpc-timeout", "99999999H", "application/grpc+json"],
+])("a timeout of years in %s does not expire at once", async (name, value, type) => {
+  const server = await startServer({
+    echo: {
+      async say(message, { signal }) {
+        await sleep(50);
+        signal.throwIfAborted();
+        return message;
+      },
+    },
+  });
+  const message = Buffer.from('"x"');
+  const body = type === "application/json" ? message : encodeEnvelope(0, message);
+  const answer = await openPoster(server)("/test.Echo/Say", { "content-type": type, [name]: value }, body);
+  expect(answer).toMatchObject({ outcome: "ok" });
+});
+
+test("a request that breaks off is no bug", async () => {
+  const server = await startServer();
+  const head = "POST /test.Echo/Count HTTP/1.1\r\nhost: a\r\ncontent-type: application/connect+json\r\n";
+  const raws = await Promise.all(Array.from({ length: 20 }, () => openRaw(server)));
+  for (const raw of raws) {
+    raw.write(`${head}content-length: 100\r\n\r\nabc`);
+    raw.end();
+  }
+  await Promise.all(raws.map(({ closed }) => closed));
+  server.listener.stop();
+  await server.listener.closed;
+  expect(server.failures).toEqual([]);
 });
 
 test("a gate sees every call before its body, and its bugs are hidden as well", async () => {

@@ -13,6 +13,7 @@ import {
 } from "@connectrpc/connect-node";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { correctErrors } from "./correct-errors.ts";
+import { dropEndlessTimeouts } from "./endless-timeouts.ts";
 import { finalizeOnAbort } from "./finalize-on-abort.ts";
 import { hideError, hideErrors, type RpcFailure } from "./hide-errors.ts";
 import { type Limits, resolveLimits } from "./limits.ts";
@@ -112,6 +113,7 @@ async function answerRpc(rpc: UniversalHandler, request: NodeRequest, response: 
     response.end();
     return;
   }
+  dropEndlessTimeouts(universal.header);
   const answer = await rpc(universal);
   if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
   await universalResponseToNodeResponse(answer, response);

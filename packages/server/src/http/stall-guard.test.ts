@@ -6,15 +6,15 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import type { Echo } from "./testing/echo.ts";
 import { startServer, type TestServer } from "./testing/test-server.ts";
 
-/** Beside this, a write of 2 kB may take 62 ms. */
+/** Beside this, a write of 2 kB may take 62 ms, one of 20 kB 625 ms. */
 const limits = { stallMs: 300 };
 
-/** As many messages of 2 kB as asked for, and a note when the generator ended. */
-function bulk() {
+/** As many messages as asked for, and a note when the generator ended. */
+function bulk(size = 2000) {
   const ended = vi.fn<() => void>();
   const count: ServiceImpl<typeof Echo>["count"] = async function* count({ value }) {
     try {
-      for (let n = 0; n < Number(value); n++) yield { value: "x".repeat(2000) };
+      for (let n = 0; n < Number(value); n++) yield { value: "x".repeat(size) };
     } finally {
       ended();
     }
@@ -82,15 +82,37 @@ test("an HTTP/1.1 peer that never reads is cut, and its generator ends", async (
 });
 
 test("a slow reader of equal messages is not cut, though as much is unsent whenever one looks", async () => {
-  const server = await startServer({ echo: bulk(), limits });
+  const server = await startServer({ echo: bulk(20_000), limits });
   const stream = connectHttp2(server, "/test.Echo/Count", "application/connect+json")();
-  stream.end(ask(200));
+  stream.end(ask(20));
+  expect(await readSlowly(stream)).toBeGreaterThan(20 * 20_000);
+  expect(server.events).toEqual([]);
+});
+
+test("how long a stream was quiet does not count against its next message", async () => {
+  const server = await startServer({
+    limits: { stallMs: 600 },
+    echo: {
+      async *count(message) {
+        yield message;
+        await sleep(1600);
+        yield { value: "x".repeat(20_000) };
+      },
+    },
+  });
+  const stream = connectHttp2(server, "/test.Echo/Count", "application/connect+json")();
+  stream.end(ask(0));
+  await sleep(2000);
+  expect(await readSlowly(stream)).toBeGreaterThan(20_000);
+  expect(server.events).toEqual([]);
+});
+
+async function readSlowly(stream: ClientHttp2Stream): Promise<number> {
   let read = 0;
   while (!stream.readableEnded && !stream.destroyed) {
     await sleep(20);
     const chunk: Buffer | null = stream.read();
     read += chunk?.length ?? 0;
   }
-  expect(read).toBeGreaterThan(200 * 2000);
-  expect(server.events).toEqual([]);
-});
+  return read;
+}

@@ -32,7 +32,7 @@ export function createStallGuard(stallMs: number, stalled: () => void): StallGua
         }
       }
     },
-    Math.min(1000, stallMs),
+    Math.min(1000, stallMs / 4),
   ).unref();
   return {
     watch(response) {

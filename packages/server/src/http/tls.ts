@@ -7,7 +7,7 @@ import type { NodeHandler } from "./safe-adapter.ts";
 /** Key and certificate; `ca`, `requestCert` and `rejectUnauthorized` ask clients for one, too. */
 export type TlsOptions = Pick<ServerOptions, "key" | "cert" | "ca" | "requestCert" | "rejectUnauthorized">;
 
-/** Suites with authenticated encryption and forward secrecy only: TLS 1.3, then TLS 1.2. */
+/** Suites with authenticated encryption and forward secrecy only, for TLS 1.3 and 1.2; earlier versions have none. */
 const ciphers = [
   "TLS_AES_128_GCM_SHA256",
   "TLS_AES_256_GCM_SHA384",
@@ -34,7 +34,6 @@ export function createTlsServer(
       ...http1Options(limits),
       ...tls,
       ALPNProtocols: ["h2", "http/1.1"],
-      minVersion: "TLSv1.2",
       ciphers,
       handshakeTimeout: limits.tlsHandshakeMs,
     },

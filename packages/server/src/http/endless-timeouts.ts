@@ -1,0 +1,13 @@
+import { parseTimeout as parseConnect } from "@connectrpc/connect/protocol-connect";
+import { parseTimeout as parseGrpc } from "@connectrpc/connect/protocol-grpc";
+
+/** More overflows Node's timers, which then warn on stderr and fire at once. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** Takes timeouts of more than 24 days, which the protocols allow, out of a request's header: they are as good as none. */
+export function dropEndlessTimeouts(header: Headers): void {
+  const { timeoutMs: connect = 0 } = parseConnect(header.get("connect-timeout-ms"), Number.MAX_SAFE_INTEGER);
+  if (connect > maxTimerMs) header.delete("connect-timeout-ms");
+  const { timeoutMs: grpc = 0 } = parseGrpc(header.get("grpc-timeout"), Number.MAX_SAFE_INTEGER);
+  if (grpc > maxTimerMs) header.delete("grpc-timeout");
+}
