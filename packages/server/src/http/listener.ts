@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
-import { createServer as createHttp2Server } from "node:http2";
+import type { Server as Http1Server } from "node:http";
+import { createServer } from "node:http2";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
+import { createCleartextServer } from "./cleartext.ts";
 import { watchSessions } from "./http2-sessions.ts";
-import { http1Options, http2Options, type Limits, resolveLimits } from "./limits.ts";
+import { http2Options, type Limits, resolveLimits } from "./limits.ts";
 import type { NodeHandler, NodeResponse } from "./safe-adapter.ts";
-import { sniffConnections } from "./sniff.ts";
 import { createStallGuard } from "./stall-guard.ts";
 import { createTlsServer, type TlsOptions } from "./tls.ts";
 
@@ -23,19 +23,26 @@ export interface ConnectionEvent {
   error?: unknown;
 }
 
+type Observe = (event: ConnectionEvent) => void;
+
 /** What `createListener` takes. */
 export interface ListenerOptions {
   /** Serves TLS instead of cleartext. */
   tls?: TlsOptions;
   limits?: Partial<Limits>;
   /** Told what is refused or cut; must not throw. */
-  observe?: (event: ConnectionEvent) => void;
+  observe?: Observe;
+}
+
+interface Address {
+  host: string;
+  port: number;
 }
 
 /** HTTP/1.1 and HTTP/2 on one port. */
 export interface Listener {
   /** @throws Error in one line if the address cannot be had. */
-  listen(address: { host: string; port: number }): Promise<AddressInfo>;
+  listen(address: Address): Promise<AddressInfo>;
   /** Takes no new connection and no new HTTP/2 stream; answers in flight finish, idle connections are closed. */
   stop(): void;
   /** Resolves when the listener was stopped and all connections are gone. */
@@ -55,49 +62,41 @@ export interface Listener {
 export function createListener(handler: NodeHandler, options: ListenerOptions = {}): Listener {
   const limits = resolveLimits(options.limits);
   const observe = options.observe ?? (() => undefined);
-  const sockets = new Set<Socket>();
-  let stopping = false;
+  const stopping = new AbortController();
 
   const handle: NodeHandler = (request, response) => {
     // Reset before its turn came; it might be closed already, and then nobody would be told.
     if ("stream" in response && response.stream.destroyed) return;
     guard.watch(response);
     if ("stream" in request) sessions.touch(request.stream.session);
-    if (stopping) closeAfter(response);
+    if (stopping.signal.aborted) closeAfter(response);
     handler(request, response);
   };
-  const http2 = createHttp2Server(http2Options(limits), handle).on("checkContinue", (request, response) => {
+  const http2 = createServer(http2Options(limits), handle).on("checkContinue", (request, response) => {
     // Left to itself, Node does this to a stream that was reset, too, and throws outside of every handler.
     if (!response.stream.destroyed) response.writeContinue();
     handle(request, response);
   });
   const http1: Http1Server =
     options.tls === undefined
-      ? createHttp1Server(http1Options(limits), handle)
+      ? createCleartextServer({ limits, http2, stopped: stopping.signal, observe }, handle)
       : createTlsServer(options.tls, { limits, http2 }, handle);
-  const sniffer =
-    options.tls === undefined
-      ? sniffConnections({
-          http1,
-          http2,
-          timeoutMs: limits.sniffMs,
-          timedOut: () => observe({ what: "sniff-timeout" }),
-        })
-      : undefined;
+  const sockets = trackSockets(http1, limits, observe);
   const guard = createStallGuard(limits.stallMs, () => observe({ what: "stalled-reader" }));
   const sessions = watchSessions(http2, { limits, openAnswers: () => guard.open, observe });
 
-  http1.maxConnections = limits.maxConnections;
-  http1
-    .on("drop", () => observe({ what: "connection-limit" }))
-    .on("tlsClientError", (error) => observe({ what: "tls-error", error }))
-    .on("connection", (socket: Socket) => {
-      sockets.add(socket.once("close", () => sockets.delete(socket)));
-    });
-  let idleTimer: NodeJS.Timeout | undefined;
+  const stop = () => {
+    if (stopping.signal.aborted) return;
+    // Not http1.close(): that would also end the enforcement of header and request timeouts.
+    NetServer.prototype.close.call(http1);
+    stopping.abort();
+    sessions.closeAll();
+    for (const response of guard.open) closeAfter(response);
+    const idleTimer = setInterval(() => http1.closeIdleConnections(), 100);
+    void closed.then(() => clearInterval(idleTimer));
+  };
   const closed = new Promise<void>((resolve) => {
     http1.once("close", () => {
-      clearInterval(idleTimer);
       guard.stop();
       sessions.stop();
       // Ends what stop() left running.
@@ -105,36 +104,40 @@ export function createListener(handler: NodeHandler, options: ListenerOptions = 
       resolve();
     });
   });
-
-  const stop = () => {
-    if (stopping) return;
-    stopping = true;
-    // Not http1.close(): that would also end the enforcement of header and request timeouts.
-    NetServer.prototype.close.call(http1);
-    sniffer?.destroyAll();
-    sessions.closeAll();
-    for (const response of guard.open) closeAfter(response);
-    idleTimer = setInterval(() => http1.closeIdleConnections(), 100);
-  };
   return {
     http1,
     closed,
     stop,
-    async listen({ host, port }) {
-      http1.listen({ host, port });
-      await once(http1, "listening").catch((cause: unknown) => {
-        throw listenError(cause, `${host}:${port}`);
-      });
-      http1.on("error", (error) => observe({ what: "accept-failed", error }));
-      const address = http1.address();
-      if (address === null || typeof address === "string") throw new Error("the listener has no TCP port");
-      return address;
-    },
+    listen: (address) => listen(http1, address, observe),
     destroy() {
       stop();
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** The connections of either protocol, those in a TLS handshake included. */
+function trackSockets(server: Http1Server, limits: Limits, observe: Observe): Set<Socket> {
+  const sockets = new Set<Socket>();
+  server.maxConnections = limits.maxConnections;
+  server
+    .on("drop", () => observe({ what: "connection-limit" }))
+    .on("tlsClientError", (error) => observe({ what: "tls-error", error }))
+    .on("connection", (socket) => {
+      sockets.add(socket.once("close", () => sockets.delete(socket)));
+    });
+  return sockets;
+}
+
+async function listen(server: Http1Server, { host, port }: Address, observe: Observe): Promise<AddressInfo> {
+  server.listen({ host, port });
+  await once(server, "listening").catch((cause: unknown) => {
+    throw listenError(cause, `${host}:${port}`);
+  });
+  server.on("error", (error) => observe({ what: "accept-failed", error }));
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") throw new Error("the listener has no TCP port");
+  return bound;
 }
 
 /** An HTTP/2 connection is closed by its session instead. */

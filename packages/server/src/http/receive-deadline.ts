@@ -30,11 +30,12 @@ export function createReceiveDeadline(options: ReceiveDeadlineOptions): ReceiveD
 
   const deadline = (request: NodeRequest, response: NodeResponse, ms: number, code: number) => {
     receiving.add(request);
-    const timer = setTimeout(() => {
-      if (!("stream" in request) || received(request)) return;
+    const expire = () => {
+      if (received(request)) return;
       expired();
       cut(request, code);
-    }, ms).unref();
+    };
+    const timer = "stream" in request ? setTimeout(expire, ms).unref() : undefined;
     response.once("close", () => {
       clearTimeout(timer);
       receiving.delete(request);

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import {
   ConnectError,
@@ -23,8 +23,11 @@ import { answerUnknownMethod } from "./unknown-method.ts";
 
 /** A request over HTTP/1.1 or HTTP/2. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
-/** The answer to a `NodeRequest`. */
-export type NodeResponse = ServerResponse | Http2ServerResponse;
+/** The answer to a `NodeRequest`. Node types two methods so differently for both kinds that neither could be called. */
+export type NodeResponse = (ServerResponse | Http2ServerResponse) & {
+  writeHead(status: number, headers?: OutgoingHttpHeaders): { end(data?: string | Uint8Array): unknown };
+  end(data?: string | Uint8Array): unknown;
+};
 /** Answers one request. */
 export type NodeHandler = (request: NodeRequest, response: NodeResponse) => void;
 
@@ -109,8 +112,7 @@ async function answerRpc(rpc: UniversalHandler, request: NodeRequest, response: 
   } catch {
     // Its authority is missing or malformed, or a header is.
     if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
-    response.statusCode = 400;
-    response.end();
+    response.writeHead(400).end();
     return;
   }
   dropEndlessTimeouts(universal.header);
@@ -131,9 +133,7 @@ function isClosed(response: NodeResponse): boolean {
 }
 
 function fail(response: NodeResponse): void {
-  if (!response.headersSent) {
-    response.statusCode = 500;
-    response.end();
-  } else if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  if (!response.headersSent) response.writeHead(500).end();
+  else if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   else response.destroy();
 }

@@ -18,8 +18,7 @@ export function answerUnknownMethod(request: NodeRequest, response: NodeResponse
     // In gRPC the header block itself has to end the stream; after end() an empty frame would.
     response.stream.respond({ ":status": 200, ...headers }, { endStream: true });
   } else {
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    response.end();
+    response.writeHead(200, headers).end();
   }
   return true;
 }

@@ -8,7 +8,7 @@ import {
 import type { TestServer } from "./test-server.ts";
 
 /** What a test says to a client of any protocol. */
-export interface ClientOptions {
+interface ClientOptions {
   sendCompression?: Compression;
   interceptors?: Interceptor[];
 }

@@ -1,38 +1,37 @@
-import type { Server as Http1Server } from "node:http";
+import { createServer, type Server as Http1Server } from "node:http";
 import type { Http2Server } from "node:http2";
 import type { Socket } from "node:net";
+import type { ConnectionEvent } from "./listener.ts";
+import { http1Options, type Limits } from "./limits.ts";
+import type { NodeHandler } from "./safe-adapter.ts";
 
-/** Who speaks what, and for how long a connection may keep it to itself. */
-export interface SnifferOptions {
-  /** Owns the port; its own treatment of new connections is replaced. */
-  http1: Http1Server;
+/** What `createCleartextServer` takes. */
+export interface CleartextOptions {
+  limits: Limits;
+  /** Gets the connections that speak HTTP/2. */
   http2: Http2Server;
-  /** From accepting a connection to knowing its protocol, in ms. */
-  timeoutMs: number;
-  /** A connection did not say in time which protocol it speaks; it is being destroyed. */
-  timedOut: () => void;
-}
-
-/** The connections whose protocol is not known yet. */
-export interface Sniffer {
-  destroyAll(): void;
+  /** Aborted when no connection is taken any more. */
+  stopped: AbortSignal;
+  observe: (event: ConnectionEvent) => void;
 }
 
 /** What every HTTP/2 client sends first (RFC 9113, 3.4). All of it is compared: PROPFIND begins with PR, too. */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-/** Tells HTTP/2 from HTTP/1.1 on cleartext connections by their first bytes, which it puts back. */
-export function sniffConnections({ http1, http2, timeoutMs, timedOut }: SnifferOptions): Sniffer {
-  const serveHttp1 = http1.listeners("connection")[0];
+/** An HTTP server that tells HTTP/2 connections by their first bytes, which it puts back, and hands them to `http2`. */
+export function createCleartextServer(options: CleartextOptions, handler: NodeHandler): Http1Server {
+  const { limits, http2, stopped, observe } = options;
+  const server = createServer(http1Options(limits), handler);
+  const serveHttp1 = server.listeners("connection")[0];
   const sniffing = new Set<Socket>();
 
   const accept = (socket: Socket) => {
     let held: Buffer = Buffer.alloc(0);
     const drop = () => socket.destroy();
     const timer = setTimeout(() => {
-      timedOut();
+      observe({ what: "sniff-timeout" });
       drop();
-    }, timeoutMs);
+    }, limits.sniffMs);
     const release = () => {
       clearTimeout(timer);
       sniffing.delete(
@@ -49,7 +48,7 @@ export function sniffConnections({ http1, http2, timeoutMs, timedOut }: SnifferO
       release();
       // Once, at the end: an earlier unshift would emit "readable" again.
       socket.unshift(held);
-      if (!isHttp2) return serveHttp1?.call(http1, socket);
+      if (!isHttp2) return serveHttp1?.call(server, socket);
       // Half open, as HTTP/1.1 wants it, a socket that ends with FIN would never be closed by HTTP/2.
       socket.allowHalfOpen = false;
       http2.emit("connection", socket);
@@ -58,10 +57,8 @@ export function sniffConnections({ http1, http2, timeoutMs, timedOut }: SnifferO
     socket.on("readable", sniff).on("end", drop).on("error", drop).on("close", release);
   };
 
-  http1.removeAllListeners("connection").on("connection", accept);
-  return {
-    destroyAll() {
-      for (const socket of sniffing) socket.destroy();
-    },
-  };
+  stopped.addEventListener("abort", () => {
+    for (const socket of sniffing) socket.destroy();
+  });
+  return server.removeAllListeners("connection").on("connection", accept);
 }
