@@ -3,7 +3,7 @@ import { headCrc, payloadCrc } from "./checksum.ts";
 import { type Query, query } from "./driver.ts";
 import { invalid } from "./errors.ts";
 import { formatJobId, randomSalt } from "./job-id.ts";
-import { type PayloadRow, checkedPayloadId, payloadColumns } from "./job-row.ts";
+import { type PayloadRow, checkedPayloadId, headColumns } from "./job-row.ts";
 import { limits } from "./limits.ts";
 import type { Area, Operations } from "./operations.ts";
 
@@ -22,7 +22,7 @@ export function createAppend({
     VALUES(?, ?, ?, ?, ?, ?, ?, ?)`);
   const byKey: Query<PayloadRow> = query(
     db,
-    `SELECT ${payloadColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.event_id = ? AND j.tenant = ?`,
+    `SELECT ${headColumns}, b.payload FROM job j LEFT JOIN body b USING(seq) WHERE j.event_id = ? AND j.tenant = ?`,
   );
 
   const known = (event: NewEvent): Appended | null => {

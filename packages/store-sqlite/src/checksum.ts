@@ -15,8 +15,10 @@ export interface Head {
 
 export function headCrc(head: Head): number {
   const { jobId, budget, timestamp, tenant, eventId, type, trace } = head;
-  // No key holds U+0000, so the joined text has one reading.
-  return crc32([jobId, budget, timestamp, head.payloadCrc, tenant, eventId, type, trace].join("\0"));
+  // No key holds U+0000, so the text has one reading.
+  return crc32(
+    `${jobId}\0${budget}\0${timestamp}\0${head.payloadCrc}\0${tenant}\0${eventId}\0${type}\0${trace ?? ""}`,
+  );
 }
 
 export function payloadCrc(payload: Uint8Array): number {

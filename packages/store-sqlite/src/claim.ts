@@ -1,13 +1,20 @@
-import type { Leased } from "@event-ingestion/store";
+import type { JobId, Leased } from "@event-ingestion/store";
 import { type Query, query } from "./driver.ts";
-import { type PayloadRow, checkedPayloadId, payloadColumns } from "./job-row.ts";
-import { formatJobId } from "./job-id.ts";
+import { type PayloadRow, checkedPayloadId, headColumns } from "./job-row.ts";
 import type { Area, Operations } from "./operations.ts";
 
 /** What one claim hands out at most, by one job more or less: `max` says nothing about sizes. */
 const maxClaimBytes = 16 * 1024 * 1024;
 /** Roughly what a leased job occupies beside its payload. */
 const overheadBytes = 512;
+
+interface ClaimRow extends PayloadRow {
+  attempts: number;
+  max_attempts: number;
+  run_at: number | null;
+}
+
+const claimColumns = `${headColumns}, b.payload, j.attempts, j.max_attempts, j.run_at`;
 
 /**
  * Hands out due jobs. Fresh ones lie above the cursor in the order of their acceptance and are leased by one statement;
@@ -21,13 +28,13 @@ export function createClaim({
   sessions,
   file,
 }: Area): Pick<Operations, "claim"> {
-  const dueRows: Query<PayloadRow> = query(
+  const dueRows: Query<ClaimRow> = query(
     db,
-    `SELECT ${payloadColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.run_at <= ? ORDER BY j.run_at LIMIT ?`,
+    `SELECT ${claimColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.run_at <= ? ORDER BY j.run_at LIMIT ?`,
   );
-  const freshRows: Query<PayloadRow> = query(
+  const freshRows: Query<ClaimRow> = query(
     db,
-    `SELECT ${payloadColumns} FROM job j LEFT JOIN body b USING(seq)
+    `SELECT ${claimColumns} FROM job j LEFT JOIN body b USING(seq)
      WHERE j.seq > ? AND j.state = 1 AND j.run_at IS NULL ORDER BY j.seq LIMIT ?`,
   );
   const leaseFresh = db.prepare(`UPDATE job SET state = 2, attempts = attempts + 1, session = ?
@@ -35,59 +42,70 @@ export function createClaim({
   const leaseDue = db.prepare(`UPDATE job SET state = 2, attempts = attempts + 1, session = ?, run_at = NULL
     WHERE seq = ? AND state = 1`);
 
-  const lease = (rows: readonly PayloadRow[], session: number) => {
-    const fresh = rows.filter((row) => row.run_at === null);
-    const last = fresh.at(-1);
-    if (last !== undefined) leaseFresh.run(session, counters.get("cursor"), last.seq);
-    if (fresh.length < rows.length) {
-      for (const row of rows) if (row.run_at !== null) leaseDue.run(session, row.seq);
-    }
+  const lease = ({ freshEnd, due }: Picked, session: number) => {
+    if (freshEnd !== undefined) leaseFresh.run(session, counters.get("cursor"), freshEnd);
+    for (const seq of due) leaseDue.run(session, seq);
   };
 
   return {
     claim({ id }, max) {
       const session = sessions.find(id);
       if (session === undefined || sessions.remainingMs(session) <= 0 || max < 1) return [];
-      const due = dueRows.iterate(clock.now(), max);
-      const fresh = freshRows.iterate(counters.get("cursor"), max + 1);
-      const { rows, nextFresh } = takeOldest({ due, fresh, max, file });
-      lease(rows, session.id);
+      const picked = pickOldest({
+        due: dueRows.iterate(clock.now(), max),
+        fresh: freshRows.iterate(counters.get("cursor"), max + 1),
+        max,
+        file,
+      });
+      lease(picked, session.id);
       // Nothing fresh lies below the one that comes next; if none does, nothing fresh is left at all.
+      const { leased, nextFresh } = picked;
       counters.set("cursor", nextFresh === undefined ? counters.get("lastSeq") : nextFresh - 1);
-      counters.moved(rows.length, { from: "QUEUED", to: "RUNNING" });
-      const leased = rows.map(toLeased);
+      counters.moved(leased.length, { from: "QUEUED", to: "RUNNING" });
       for (const { jobId } of leased) changes.jobs.push(jobId);
       return leased;
     },
   };
 }
 
-/** The oldest of two runs of rows, each in the order of its due times, and the first fresh row that is left. */
-function takeOldest(from: {
-  due: IterableIterator<PayloadRow>;
-  fresh: IterableIterator<PayloadRow>;
+interface Picked {
+  leased: Leased[];
+  /** Rows that had a `run_at`. */
+  due: number[];
+  /** The last of the fresh rows, all of which were picked up to it. */
+  freshEnd: number | undefined;
+  /** The first fresh row that was not. */
+  nextFresh: number | undefined;
+}
+
+/** The oldest of two runs of rows, each in the order of its due times. */
+function pickOldest(from: {
+  due: IterableIterator<ClaimRow>;
+  fresh: IterableIterator<ClaimRow>;
   max: number;
   file: string;
-}): { rows: PayloadRow[]; nextFresh: number | undefined } {
+}): Picked {
   const due = peekable(from.due);
   const fresh = peekable(from.fresh);
-  const rows: PayloadRow[] = [];
+  const picked: Picked = { leased: [], due: [], freshEnd: undefined, nextFresh: undefined };
   let bytes = 0;
-  while (rows.length < from.max && bytes < maxClaimBytes) {
+  while (picked.leased.length < from.max && bytes < maxClaimBytes) {
     const isDueOlder = dueTime(due.head()) < dueTime(fresh.head());
     const row = isDueOlder ? due.take() : (fresh.take() ?? due.take());
     if (row === undefined) break;
-    checkedPayloadId(row, from.file);
+    picked.leased.push(toLeased(row, checkedPayloadId(row, from.file)));
+    if (row.run_at === null) picked.freshEnd = row.seq;
+    else picked.due.push(row.seq);
     bytes += row.payload.byteLength + overheadBytes;
-    rows.push(row);
   }
+  picked.nextFresh = fresh.head()?.seq;
   // An open iterator would read on while its rows are updated.
   from.due.return?.();
   from.fresh.return?.();
-  return { rows, nextFresh: fresh.head()?.seq };
+  return picked;
 }
 
-function dueTime(row: PayloadRow | undefined): number {
+function dueTime(row: ClaimRow | undefined): number {
   return row === undefined ? Infinity : (row.run_at ?? row.at);
 }
 
@@ -112,9 +130,9 @@ function peekable<T>(items: Iterator<T>): Peekable<T> {
   };
 }
 
-function toLeased(row: PayloadRow): Leased {
+function toLeased(row: ClaimRow, jobId: JobId): Leased {
   return {
-    jobId: formatJobId(row),
+    jobId,
     attempt: row.attempts + 1,
     acceptedAt: row.at,
     event: {

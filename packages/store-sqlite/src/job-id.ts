@@ -19,9 +19,9 @@ const pattern = /^([0-9a-f]{8})-([0-9a-f]{4})-7000-([89ab][0-9a-f]{3})-([0-9a-f]
  * given out. `rand_a` is 0, kept for the number of a shard.
  */
 export function formatJobId({ at, seq, salt }: JobKey): JobId {
-  const time = hex(at, 12);
+  const time = hex(at);
   const high = (0x8000 + Math.floor(seq / seqLow)).toString(16);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7000-${high}-${hex((seq % seqLow) * saltRange + salt, 12)}`;
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-${high}-${hex((seq % seqLow) * saltRange + salt)}`;
 }
 
 /** undefined: no id that this store could have given out. */
@@ -46,6 +46,10 @@ export function randomSalt(): number {
   return Math.floor(Math.random() * saltRange);
 }
 
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, "0");
+/** 48 bits in halves: a number beyond 31 bits takes the slow path of `toString`, four times as long. */
+function hex(value: number): string {
+  const half = 0x1000000;
+  const high = half + Math.floor(value / half);
+  const low = half + (value % half);
+  return high.toString(16).slice(1) + low.toString(16).slice(1);
 }

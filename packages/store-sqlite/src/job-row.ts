@@ -5,19 +5,13 @@ import { formatJobId } from "./job-id.ts";
 import { stateName } from "./job-state.ts";
 
 /**
- * A job without its payload. Select it with `jobColumns` from `job j LEFT JOIN body b`: where the body is missing, the
- * row must fail its check and not silently be absent.
+ * What never changes of a job, payload aside. Select it with `headColumns` from `job j LEFT JOIN body b`: where the body
+ * is missing, the row must fail its check and not silently be absent.
  */
-export interface JobRow {
+export interface HeadRow {
   seq: number;
   at: number;
   salt: number;
-  state: number;
-  attempts: number;
-  max_attempts: number;
-  cancel: number;
-  run_at: number | null;
-  finished_at: number | null;
   tenant: string;
   event_id: string;
   budget: number;
@@ -29,23 +23,27 @@ export interface JobRow {
   trace: string | null;
 }
 
-export interface PayloadRow extends JobRow {
+export interface PayloadRow extends HeadRow {
   payload: Uint8Array;
 }
 
-export interface FullRow extends JobRow {
+export interface JobRow extends HeadRow {
+  state: number;
+  attempts: number;
+  max_attempts: number;
+  cancel: number;
+  run_at: number | null;
+  finished_at: number | null;
   last_error: string | null;
   result: Uint8Array | null;
 }
 
-export const jobColumns = `j.seq, j.at, j.salt, j.state, j.attempts, j.max_attempts, j.cancel, j.run_at, j.finished_at,
-  j.tenant, j.event_id, b.budget, b.head_crc, b.payload_crc, b.type, b.trace,
+export const headColumns = `j.seq, j.at, j.salt, j.tenant, j.event_id, b.budget, b.head_crc, b.payload_crc, b.type, b.trace,
   CASE WHEN b.event_ts BETWEEN -9007199254740991 AND 9007199254740991 THEN b.event_ts
     ELSE CAST(b.event_ts AS TEXT) END AS event_ts`;
 
-export const payloadColumns: string = `${jobColumns}, b.payload`;
-
-export const fullColumns: string = `${jobColumns},
+export const jobColumns: string = `${headColumns},
+  j.state, j.attempts, j.max_attempts, j.cancel, j.run_at, j.finished_at,
   (SELECT e.error FROM attempt_error e WHERE e.seq = j.seq ORDER BY e.attempt DESC LIMIT 1) AS last_error,
   (SELECT r.result FROM result r WHERE r.seq = j.seq) AS result`;
 
@@ -54,7 +52,7 @@ export const fullColumns: string = `${jobColumns},
  *
  * @throws StoreError corrupt, naming file and row
  */
-export function checkedId(row: JobRow, file: string): JobId {
+export function checkedId(row: HeadRow, file: string): JobId {
   const jobId = formatJobId(row);
   const crc = headCrc({
     jobId,
@@ -78,7 +76,7 @@ export function checkedPayloadId(row: PayloadRow, file: string): JobId {
 }
 
 /** @throws StoreError corrupt, naming file and row */
-export function toJob(row: FullRow, file: string): Job {
+export function toJob(row: JobRow, file: string): Job {
   const jobId = checkedId(row, file);
   const state = stateName(row.state);
   if (state === undefined) throw damagedRow(row, file);
@@ -102,6 +100,6 @@ export function toJob(row: FullRow, file: string): Job {
   };
 }
 
-function damagedRow(row: JobRow, file: string) {
+function damagedRow(row: HeadRow, file: string) {
   return damaged(`job ${row.seq} of store ${file} is damaged (its checksum differs)`);
 }

@@ -1,7 +1,7 @@
 import type { ListQuery, State } from "@event-ingestion/store";
 import { type Database, type Query, query } from "./driver.ts";
 import { invalid } from "./errors.ts";
-import { type FullRow, fullColumns, toJob } from "./job-row.ts";
+import { type JobRow, jobColumns, toJob } from "./job-row.ts";
 import { stateCode } from "./job-state.ts";
 import type { Area, Operations } from "./operations.ts";
 
@@ -27,7 +27,7 @@ const sources: Record<State, Source> = {
 
 /** Pages of jobs, newest first. The key is the cursor, so a page does not move when jobs come, change or go. */
 export function createList({ db, file, counters }: Area): Pick<Operations, "list"> {
-  const pageOf = remember<FullRow>(db);
+  const pageOf = remember<JobRow>(db);
   const lowestFor = remember<{ seq: number }>(db);
   const next = query<{ seq: number; at: number }>(
     db,
@@ -64,7 +64,7 @@ export function createList({ db, file, counters }: Area): Pick<Operations, "list
       const lowest = Math.max(first, lowestOf(source, end) ?? 0);
 
       const rows = pageOf(
-        `SELECT ${fullColumns} FROM job j ${source.index} LEFT JOIN body b USING(seq)
+        `SELECT ${jobColumns} FROM job j ${source.index} LEFT JOIN body b USING(seq)
          WHERE ${[source.where, "j.seq < ?", "j.seq >= ?", ...filters.terms].join(" AND ")}
          ORDER BY j.seq DESC LIMIT ?`,
       ).all(end, lowest, ...filters.values, limit + 1);

@@ -2,12 +2,12 @@ import type { Job, JobId } from "@event-ingestion/store";
 import { type Query, query } from "./driver.ts";
 import { isIdOf, parseJobId } from "./job-id.ts";
 import {
-  type FullRow,
+  type HeadRow,
   type JobRow,
   type PayloadRow,
   checkedId,
   checkedPayloadId,
-  fullColumns,
+  headColumns,
   jobColumns,
   toJob,
 } from "./job-row.ts";
@@ -21,21 +21,21 @@ interface ErrorRow {
 
 /** Single jobs, by id or by event id. */
 export function createRead({ db, file }: Area): Pick<Operations, "get" | "getDetail" | "find"> {
-  const jobBySeq: Query<FullRow> = query(
+  const jobBySeq: Query<JobRow> = query(
     db,
-    `SELECT ${fullColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.seq = ?`,
+    `SELECT ${jobColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.seq = ?`,
   );
-  const detailBySeq: Query<FullRow & PayloadRow> = query(
+  const detailBySeq: Query<JobRow & PayloadRow> = query(
     db,
-    `SELECT ${fullColumns}, b.payload FROM job j LEFT JOIN body b USING(seq) WHERE j.seq = ?`,
+    `SELECT ${jobColumns}, b.payload FROM job j LEFT JOIN body b USING(seq) WHERE j.seq = ?`,
   );
   const errorsBySeq: Query<ErrorRow> = query(
     db,
     "SELECT attempt, at, error FROM attempt_error WHERE seq = ? ORDER BY attempt",
   );
-  const jobByKey: Query<JobRow> = query(
+  const headByKey: Query<HeadRow> = query(
     db,
-    `SELECT ${jobColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.event_id = ? AND j.tenant = ?`,
+    `SELECT ${headColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.event_id = ? AND j.tenant = ?`,
   );
 
   const get = (id: JobId): Job | null => {
@@ -55,13 +55,13 @@ export function createRead({ db, file }: Area): Pick<Operations, "get" | "getDet
     find: (tenant, eventIds) =>
       eventIds.map((eventId) => {
         // SQLite would take a lone surrogate for U+FFFD, which is the key of another event.
-        const row = eventId.isWellFormed() ? jobByKey.get(eventId, tenant) : undefined;
+        const row = eventId.isWellFormed() ? headByKey.get(eventId, tenant) : undefined;
         return row === undefined ? null : checkedId(row, file);
       }),
   };
 }
 
-function rowOf<Row extends FullRow>(rows: Query<Row>, id: JobId): Row | undefined {
+function rowOf<Row extends JobRow>(rows: Query<Row>, id: JobId): Row | undefined {
   const key = parseJobId(id);
   if (key === undefined) return undefined;
   const row = rows.get(key.seq);
