@@ -15,6 +15,7 @@ import { modelCases } from "./model/run.ts";
 import { readCases } from "./read.ts";
 import { redriveCases } from "./redrive.ts";
 import { settleCases } from "./settle.ts";
+import { stormCases } from "./storm.ts";
 
 export type { ConformanceBackend } from "./backend.ts";
 
@@ -51,6 +52,7 @@ export function storeConformance(name: string, backend: ConformanceBackend): voi
     });
     describe("random", () => {
       modelCases(backend);
+      stormCases(check);
     });
   });
 }

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { JobId } from "../job-store.ts";
-import type { Case, Engine, Unless } from "./case.ts";
+import { type Case, type Engine, type Unless, unlessMemory } from "./case.ts";
 import {
   accept,
   acceptAll,
@@ -150,6 +150,22 @@ export function leaseCases(check: Case): void {
     },
     { unless: unlessRestarted },
   );
+
+  check(
+    "C17 opened again, a remote session that stays silent for its ttl is lost",
+    async ({ store, spanMs, elapse, reopen }) => {
+      const jobId = await accept(store);
+      const session = await store.openSession("remote", spanMs, "remote");
+      await take(store, session);
+      const again = await reopen();
+      expect((await jobOf(again, jobId)).state).toBe("RUNNING");
+      await elapse();
+      expect((await again.heartbeat(session)).lost).toBe(true);
+      expect(await maintainAll(again)).toMatchObject({ requeued: 1 });
+      expect(await jobOf(again, jobId)).toMatchObject({ state: "QUEUED", lastError: "worker lost" });
+    },
+    { unless: unlessMemory },
+  );
 }
 
 /** Claims that job, the only due one, with a session that then expires. */
@@ -161,7 +177,5 @@ async function lose({ store, spanMs, elapse }: Engine, jobId: JobId) {
 }
 
 /** Only an exclusive engine knows at its opening that the workers of its process are gone. */
-const unlessRestarted: Unless = ({ durability, exclusive }) => {
-  if (durability === "memory") return "nothing in memory can be opened again";
-  return exclusive ? undefined : "the engine outlives the processes that use it";
-};
+const unlessRestarted: Unless = (caps) =>
+  unlessMemory(caps) ?? (caps.exclusive ? undefined : "the engine outlives the processes that use it");

@@ -12,9 +12,6 @@ import { appendStep, lookupStep } from "./producer-steps.ts";
 import { plainStep, type Run, type Step } from "./step.ts";
 import { claimStep, closeSessionStep, heartbeatStep, openSessionStep, settleStep } from "./worker-steps.ts";
 
-/** Time for the runs and, when one fails, for making it smaller. */
-const limitMs = 60_000 + modelRuns * 1000;
-
 /** What makes trouble is more likely than in a service. */
 const anyStep = fc.oneof(
   { weight: 6, arbitrary: appendStep },
@@ -34,21 +31,24 @@ const anyStep = fc.oneof(
 
 /** Any calls in any order, with reopenings and time that passes, answered as the model answers them. */
 export function modelCases(backend: ConformanceBackend): void {
+  const numRuns = modelRuns(backend.spanMs);
+  // Time for the runs and, when one fails, for making it smaller.
+  const limitMs = 60_000 + numRuns * 3000;
   test(
-    `F15 random calls against a model, SEED=${seed} MODEL_RUNS=${modelRuns}`,
+    `F15 random calls against a model, SEED=${seed} MODEL_RUNS=${numRuns}`,
     { timeout: 1.5 * limitMs },
     async () => {
       let stores = 0;
       const property = fc.asyncProperty(fc.array(anyStep, { maxLength: 100, size: "max" }), async (steps) => {
-        const { engine, close } = await startEngine(backend, `f15-${++stores}`);
+        const { engine, close } = await startEngine(backend, `model-${++stores}`);
         try {
           await compare({ engine, model: createModel(createModelClock(engine)), seen: new Map() }, steps);
         } finally {
           await close();
         }
       });
-      await fc.assert(property, { seed, numRuns: modelRuns, interruptAfterTimeLimit: limitMs });
-      expect(stores).toBe(modelRuns);
+      await fc.assert(property, { seed, numRuns, interruptAfterTimeLimit: limitMs });
+      expect(stores).toBe(numRuns);
     },
   );
 }

@@ -32,6 +32,11 @@ export function plainStep(name: string, perform: (run: Run) => Promise<void>): f
   return fc.constant({ perform, [fc.toStringMethod]: () => `${name}()` });
 }
 
+/** Objects with any such fields. They have a prototype, which makes them shorter to print. */
+export function anyOf<T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record(fields, { noNullPrototype: true });
+}
+
 /** Stands for one of the sessions or jobs that there are by then. */
 export const anyIndex: fc.Arbitrary<number> = fc.nat(99);
 

@@ -4,11 +4,11 @@ import type { JobId, Leased } from "../../job-store.ts";
 import { bytes, type Ending, verdictOn } from "../steps.ts";
 import { claimJob, type ModelJob } from "./job.ts";
 import { canClaim, closeSession, dueJobs, heldJobs, type ModelSession, settle } from "./model.ts";
-import { anyIndex, pick, type Run, type Step, step } from "./step.ts";
+import { anyIndex, anyOf, pick, type Run, type Step, step } from "./step.ts";
 
 export const openSessionStep: fc.Arbitrary<Step> = step(
   "openSession",
-  fc.record({ leaseSpans: fc.constantFrom(2, 2, 100), remote: fc.boolean() }),
+  anyOf({ leaseSpans: fc.constantFrom(2, 2, 100), remote: fc.boolean() }),
   async ({ engine, model }, { leaseSpans, remote }) => {
     const worker = `worker-${model.sessions.length}`;
     const ttlMs = leaseSpans * engine.spanMs;
@@ -20,7 +20,7 @@ export const openSessionStep: fc.Arbitrary<Step> = step(
 
 export const claimStep: fc.Arbitrary<Step> = step(
   "claim",
-  fc.record({ index: anyIndex, max: fc.integer({ min: 1, max: 8 }) }),
+  anyOf({ index: anyIndex, max: fc.integer({ min: 1, max: 8 }) }),
   claim,
 );
 
@@ -65,7 +65,7 @@ const anyEnding = fc.constantFrom<Ending[]>(
 /** Mostly a run of neighbours that the session holds, all in one way; also others' jobs, and attempts of before. */
 export const settleStep: fc.Arbitrary<Step> = step(
   "settle",
-  fc.record({
+  anyOf({
     index: anyIndex,
     jobs: fc.oneof(fc.constantFrom("held" as const, "held", "running"), fc.array(anyIndex, { maxLength: 6 })),
     attempt: fc.constantFrom("current" as const, "current", "current", "first", "previous"),
