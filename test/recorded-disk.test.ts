@@ -18,6 +18,7 @@ const compiled = tempDir();
 process.env.NODE_COMPILE_CACHE = compiled.path;
 afterAll(() => compiled[Symbol.dispose]());
 
+// SEED= takes the same cut and the same survivors; the recording itself differs a little from run to run.
 const firstSeed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
 const images = Number(process.env.IMAGES ?? (process.env.SEED === undefined ? 200 : 1));
 

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 
 /** Whether system calls can be recorded and made to fail here: strace is installed, and allowed. */
-export const hasStrace: boolean = spawnSync("strace", ["-f", "-o", "/dev/null", "true"]).status === 0;
+const hasStrace: boolean = spawnSync("strace", ["-f", "-o", "/dev/null", "true"]).status === 0;
 
 /** In CI a machine without strace fails the tests that need it; elsewhere they are skipped, and the name says why. */
 export const skipWithoutStrace: boolean = !hasStrace && process.env.CI === undefined;
