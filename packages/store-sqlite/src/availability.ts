@@ -51,17 +51,23 @@ export function createAvailability(options: {
   const { medium, connect, changed } = options;
   let state: State = { kind: "ready", connection: connect() };
   let timer: NodeJS.Timeout | undefined;
+  let reopenMs = firstReopenMs;
 
   const enter = (next: State) => {
-    clearTimeout(timer);
+    stopTimer();
     state = next;
+    if (state.kind === "ready") reopenMs = firstReopenMs;
     changed(state);
+  };
+  const stopTimer = () => {
+    clearTimeout(timer);
+    timer = undefined;
   };
 
   const stall = (connection: Connection, reason: StoreError) => {
-    enter({ kind: "stalled", connection, reason });
     medium.reserve.release();
-    timer = setTimeout(prove, probeMs);
+    if (state.kind !== "stalled") enter({ kind: "stalled", connection, reason });
+    timer ??= setTimeout(prove, probeMs);
   };
 
   const disconnect = () => {
@@ -69,23 +75,23 @@ export function createAvailability(options: {
     state.connection?.db.close();
   };
 
-  const reopen = (reason: StoreError, waitMs = firstReopenMs) => {
+  const reopen = (reason: StoreError) => {
     disconnect();
     enter({ kind: "reopening", reason });
-    timer = setTimeout(() => {
-      try {
-        state = { kind: "stalled", connection: connect(), reason };
-      } catch (error) {
-        reopenFailed(toStoreError(error, { file: medium.name }), waitMs);
-        return;
-      }
-      prove();
-    }, waitMs);
+    timer = setTimeout(() => reconnect(reason), reopenMs);
+    reopenMs = Math.min(2 * reopenMs, maxReopenMs);
   };
 
-  const reopenFailed = (reason: StoreError, waitMs: number) => {
-    if (severity(reason) === "damaged") enter({ kind: "damaged", reason });
-    else reopen(reason, Math.min(2 * waitMs, maxReopenMs));
+  const reconnect = (reason: StoreError) => {
+    try {
+      state = { kind: "stalled", connection: connect(), reason };
+    } catch (error) {
+      const failure = toStoreError(error, { file: medium.name });
+      if (severity(failure) === "damaged") enter({ kind: "damaged", reason: failure });
+      else reopen(failure);
+      return;
+    }
+    prove();
   };
 
   const fail = (error: unknown) => {
@@ -106,6 +112,7 @@ export function createAvailability(options: {
   function prove() {
     const { connection } = state;
     if (connection === undefined) return;
+    stopTimer();
     try {
       if (connection.checkpointer.run() > maxLogBytes) throw logTooLarge(medium.name);
       medium.reserve.hold();
@@ -123,7 +130,7 @@ export function createAvailability(options: {
     fail,
     prove,
     close() {
-      clearTimeout(timer);
+      stopTimer();
       disconnect();
     },
   };

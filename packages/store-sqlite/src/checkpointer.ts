@@ -16,6 +16,7 @@ export interface Checkpointer {
 export function createCheckpointer(db: Database, failed: (error: unknown) => void): Checkpointer {
   const pageBytes = Number(pragma(db, "page_size"));
   let timer: NodeJS.Timeout | undefined;
+  let lastBytes = 0;
 
   const pending = (mode: "NOOP" | "PASSIVE") => checkpoint(db, mode).pendingPages * pageBytes;
   const run = () => pending("PASSIVE");
@@ -28,8 +29,11 @@ export function createCheckpointer(db: Database, failed: (error: unknown) => voi
   };
   return {
     committed() {
-      timer = timer?.refresh() ?? setTimeout(idle, idleMs);
       const bytes = pending("NOOP");
+      // A transaction without changes, such as a claim of nothing, does not count as work.
+      if (bytes === lastBytes) return bytes;
+      lastBytes = bytes;
+      timer = timer?.refresh() ?? setTimeout(idle, idleMs);
       return bytes > eagerBytes ? run() : bytes;
     },
     run,

@@ -28,7 +28,7 @@ export function openMemory(): Database {
  * Opens or creates a file and proves it fit for use: nobody else has it, it is ours, of our version and undamaged, and
  * all that it shows is on the disk.
  *
- * @throws StoreError locked, incompatible, corrupt or unavailable; the file is left as it was
+ * @throws StoreError locked, incompatible, corrupt or unavailable; its content is left as it was
  */
 export function openFile(file: string, observe: (event: CheckSkipped) => void): Database {
   try {
@@ -113,7 +113,7 @@ function check(db: Database, file: string, observe: (event: CheckSkipped) => voi
     return;
   }
   const found = pragma(db, "quick_check(1)");
-  if (found !== "ok") throw damaged(`store ${file} is damaged (${String(found)})`);
+  if (found !== "ok") throw damaged(`store ${file} is damaged (${String(found).replaceAll("\n", " ")})`);
 }
 
 /** Where an info file lies there was a store: without its data this is a loss, not a beginning. */

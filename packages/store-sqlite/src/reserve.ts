@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 
 /** Disk space held back, so that there is some for checkpoints and retention when the disk is full. */
@@ -7,7 +8,7 @@ export interface Reserve {
   release(): void;
 }
 
-const chunk = new Uint8Array(1024 * 1024);
+const chunkBytes = 1024 * 1024;
 
 export function createReserve(file: string, bytes: number): Reserve {
   const path = `${file}-reserve`;
@@ -27,12 +28,13 @@ export function createReserve(file: string, bytes: number): Reserve {
   };
 }
 
-/** Written, not truncated to size: a hole takes no space. */
+/** Noise, since neither a hole nor zeros on a file system that compresses take any space. */
 function fill(path: string, bytes: number): void {
+  const chunk = randomBytes(chunkBytes);
   const descriptor = openSync(path, "w");
   try {
     let left = bytes;
-    while (left > 0) left -= writeSync(descriptor, chunk, 0, Math.min(left, chunk.length));
+    while (left > 0) left -= writeSync(descriptor, chunk, 0, Math.min(left, chunkBytes));
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

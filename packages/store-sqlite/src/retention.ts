@@ -55,12 +55,13 @@ export function createRetention({ db, clock, counters }: Area): Prune {
     for (const { state: code, finished_at: finishedAt } of old) {
       const state = stateName(code);
       const isFinal = state === "SUCCEEDED" || state === "DEAD" || state === "CANCELLED";
-      const dueAt = isFinal && finishedAt !== null ? finishedAt + keepMs[state] : now + shortest;
+      const dueAt = isFinal && finishedAt !== null ? finishedAt + keepMs[state] : Infinity;
       if (isFinal && dueAt <= now) {
         counters.moved(1, { from: state });
         pruned++;
       } else {
-        agedUntil = Math.min(agedUntil, dueAt);
+        // A job that is redriven meanwhile can be due that soon.
+        agedUntil = Math.min(agedUntil, dueAt, now + shortest);
       }
     }
     if (pruned > 0) {

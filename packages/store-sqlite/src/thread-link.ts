@@ -35,7 +35,8 @@ export async function startThread(
   options: ThreadOptions,
   heard: (message: Heard) => void,
 ): Promise<ThreadLink> {
-  const worker = new Worker(threadUrl, { name: "sqlite-store", workerData: options });
+  // Node's flags are meant for the program: --input-type would even keep the thread from starting.
+  const worker = new Worker(threadUrl, { name: "sqlite-store", workerData: options, execArgv: [] });
   const pending = new Map<number, Pending>();
   const opened = Promise.withResolvers<void>();
   const exited = Promise.withResolvers<void>();
@@ -84,9 +85,9 @@ export async function startThread(
   return {
     call: (name, ...args) => {
       if (refusal !== undefined) return Promise.reject(refusal);
-      const id = ++lastId;
-      ask({ id, name, args });
       return new Promise((resolve, reject) => {
+        const id = ++lastId;
+        ask({ id, name, args });
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread runs the operation of that name
         pending.set(id, { name, resolve: resolve as (value: unknown) => void, reject });
       });
