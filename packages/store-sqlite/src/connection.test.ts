@@ -5,7 +5,7 @@ import { checkpoint } from "./checkpointer.ts";
 import { openFile } from "./connection.ts";
 import { openDatabase, pragma } from "./driver.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
-import { newEvent } from "./testing/new-event.ts";
+import { newEvents } from "./testing/new-event.ts";
 import { startStoreProcess } from "./testing/store-process.ts";
 import { tempFolder } from "./testing/temp-folder.ts";
 
@@ -14,7 +14,7 @@ const small = { reserveBytes: 0 };
 /** A closed store with some jobs. */
 async function closedStore(file: string, jobs = 1): Promise<void> {
   const store = await openSqliteStore(`sqlite:${file}`, small);
-  await store.append(Array.from({ length: jobs }, (_, index) => newEvent(`e${index}`)));
+  await store.append(newEvents("e", jobs));
   await store.close();
 }
 

@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { openSqliteStore } from "./sqlite-store.ts";
+import { newEvent, newEvents } from "./testing/new-event.ts";
+
+test("a claim of large jobs is bounded by their size, and the next one goes on where it ended", async () => {
+  const store = await openSqliteStore("sqlite::memory:");
+  const payload = new Uint8Array(1024 * 1024);
+  for (let n = 0; n < 3; n++) {
+    await store.append(newEvents(`${n}`, 10, { payload }));
+  }
+  const session = await store.openSession("worker", 60_000);
+  const first = await store.claim(session, 1000);
+  expect(first).toHaveLength(16);
+  const second = await store.claim(session, 1000);
+  expect([...first, ...second].map(({ event }) => event.eventId)).toEqual(
+    Array.from({ length: 30 }, (_, index) => `${Math.floor(index / 10)}-${index % 10}`),
+  );
+  await store.close();
+});
+
+test("a trace comes back with the claim; what cannot be one is dropped, and the event is sound", async () => {
+  const store = await openSqliteStore("sqlite::memory:");
+  const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const traces = [trace, "a\0b", "a\ud800b", "", "x".repeat(513), undefined];
+  await store.append(
+    traces.map((text, index) => newEvent(`e${index}`, text === undefined ? {} : { trace: text })),
+  );
+  const session = await store.openSession("worker", 60_000);
+  const leased = await store.claim(session, 10);
+  expect(leased.map(({ event }) => event.trace)).toEqual([
+    trace,
+    ...Array.from({ length: 5 }, () => undefined),
+  ]);
+  await store.close();
+});
