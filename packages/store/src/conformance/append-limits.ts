@@ -6,7 +6,7 @@ import {
   acceptAll,
   detailOf,
   expectInvalid,
-  hourMs,
+  longMs,
   jobOf,
   newEvent,
   newEvents,
@@ -66,7 +66,7 @@ export function appendLimitCases(check: Case): void {
         { timestamp: 2n ** 63n - 1n, maxAttempts: 1000 },
         { timestamp: 2n ** 53n + 1n },
       ];
-      const session = await store.openSession("worker", hourMs);
+      const session = await store.openSession("worker", longMs);
       for (const end of ends) {
         const jobId = await accept(store, end);
         expect(await jobOf(store, jobId)).toMatchObject(end);
@@ -86,10 +86,10 @@ export function appendLimitCases(check: Case): void {
   check(
     "A22 an event with a future runAt is not claimed before it, one with a past runAt at once",
     async ({ store, spanMs, elapse }) => {
-      const session = await store.openSession("worker", hourMs);
+      const session = await store.openSession("worker", longMs);
       const now = await nowOf(store);
       const later = await accept(store, { runAt: now + spanMs });
-      const past = await accept(store, { runAt: now - hourMs });
+      const past = await accept(store, { runAt: now - longMs });
       expect(await jobOf(store, later)).toMatchObject({ state: "QUEUED", nextAttemptAt: now + spanMs });
       expect((await store.claim(session, 10)).map(({ jobId }) => jobId)).toEqual([past]);
       await elapse();

@@ -7,7 +7,7 @@ import {
   bytes,
   detailOf,
   finished,
-  hourMs,
+  longMs,
   jobOf,
   newEvent,
   newEvents,
@@ -71,7 +71,7 @@ export function appendCases(check: Case): void {
         const jobId = await finished(store, state, event);
         expect(await append(store, event)).toEqual({ outcome: "DUPLICATE", jobId });
         expect(await jobOf(store, jobId)).toMatchObject({ state, attempts: 1 });
-        expect(await store.claim(await store.openSession("worker", hourMs), 1)).toEqual([]);
+        expect(await store.claim(await store.openSession("worker", longMs), 1)).toEqual([]);
       },
     );
   }
@@ -110,11 +110,11 @@ export function appendCases(check: Case): void {
       const event = newEvent({ maxAttempts: 3 });
       const { jobId } = await append(store, event);
       const trace = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
-      for (const change of [{ runAt: (await nowOf(store)) + hourMs }, { maxAttempts: 4 }, { trace }]) {
+      for (const change of [{ runAt: (await nowOf(store)) + longMs }, { maxAttempts: 4 }, { trace }]) {
         expect(await append(store, { ...event, ...change })).toEqual({ outcome: "DUPLICATE", jobId });
       }
       expect((await jobOf(store, jobId)).maxAttempts).toBe(3);
-      expect((await take(store, await store.openSession("worker", hourMs))).jobId).toBe(jobId);
+      expect((await take(store, await store.openSession("worker", longMs))).jobId).toBe(jobId);
     },
   );
 

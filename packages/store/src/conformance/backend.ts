@@ -10,9 +10,9 @@ export interface ConformanceBackend {
   /** Lets at least that time pass on the engine's clock: moves the clock, or sleeps. */
   elapse(ms: number): Promise<void>;
   /**
-   * The time that cases are built of: how long a lease that expires, a delay and a retention last. Long (60,000) where
-   * `elapse` moves a clock, so that no slow machine disturbs a case; where it sleeps, as short as some calls together
-   * surely take less (500).
+   * The time that cases are built of: how long a lease that expires, a delay and a retention last. Long where `elapse`
+   * moves a clock (3,600,000), so that no slow machine disturbs a case. Where it sleeps as short as can be (500), but
+   * longer than a few calls together take.
    */
   spanMs: number;
 }

@@ -6,7 +6,7 @@ import {
   acceptAll,
   detailOf,
   finished,
-  hourMs,
+  longMs,
   jobOf,
   keepAll,
   newEvents,
@@ -25,7 +25,7 @@ export function cancelCases(check: Case): void {
     const job = await jobOf(store, gone ?? "");
     expect(job).toMatchObject({ state: "CANCELLED", attempts: 0, cancelRequested: false });
     expect(job.finishedAt).toBeGreaterThanOrEqual(job.acceptedAt);
-    expect((await take(store, await store.openSession("worker", hourMs))).jobId).toBe(kept);
+    expect((await take(store, await store.openSession("worker", longMs))).jobId).toBe(kept);
     expect((await store.counts()).byState).toMatchObject({ QUEUED: 0, RUNNING: 1, CANCELLED: 1 });
   });
 
@@ -49,7 +49,7 @@ export function cancelCases(check: Case): void {
 
   check("X3 a RUNNING job is asked to stop, and the heartbeat of its session tells", async ({ store }) => {
     const { jobId, session } = await start(store);
-    const other = await store.openSession("other", hourMs);
+    const other = await store.openSession("other", longMs);
     expect(await store.cancel([jobId])).toEqual(["requested"]);
     expect(await store.cancel([jobId])).toEqual(["requested"]);
     expect(await jobOf(store, jobId)).toMatchObject({ state: "RUNNING", cancelRequested: true });
@@ -110,7 +110,7 @@ export function cancelCases(check: Case): void {
     "X10 cancel racing claim, verdicts and other cancels: each answer holds",
     async ({ store, second }) => {
       const other = await second();
-      const session = await store.openSession("worker", hourMs);
+      const session = await store.openSession("worker", longMs);
       for (let round = 0; round < 20; round++) {
         const ids = await acceptAll(store, newEvents(20));
         const [ran, forward, backward] = await Promise.all([

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { JobId, JobStore, Session } from "../job-store.ts";
 import type { Case } from "./case.ts";
-import { acceptAll, detailOf, hourMs, jobOf, keepAll, newEvents, start, take, verdictOn } from "./steps.ts";
+import { acceptAll, detailOf, longMs, jobOf, keepAll, newEvents, start, take, verdictOn } from "./steps.ts";
 
 /** (session, job, attempt) is the fence of a verdict: one that does not fit is lost, and only that one. */
 export function fenceCases(check: Case): void {
@@ -40,8 +40,8 @@ export function fenceCases(check: Case): void {
       `S6 a job of another session among neighbours is lost and the others are not (the ${place})`,
       async ({ store }) => {
         const ids = await acceptAll(store, newEvents(10));
-        const session = await store.openSession("worker", hourMs);
-        const other = await store.openSession("other", hourMs);
+        const session = await store.openSession("worker", longMs);
+        const other = await store.openSession("other", longMs);
         await store.claim(session, odd);
         const foreign = await take(store, other);
         expect(foreign.jobId).toBe(ids[odd]);
@@ -65,7 +65,7 @@ export function fenceCases(check: Case): void {
 
   check("S6 another session's verdict is lost", async ({ store }) => {
     const { jobId, attempt } = await start(store);
-    const other = await store.openSession("other", hourMs);
+    const other = await store.openSession("other", longMs);
     const running = await jobOf(store, jobId);
     for (const verdict of [
       { as: "succeeded" },
@@ -110,7 +110,7 @@ const succeeded = (jobId: JobId) => verdictOn(jobId, { as: "succeeded" });
 /** Ten neighbours in the hands of one session, each at its first attempt. */
 async function holdTen(store: JobStore): Promise<{ ids: JobId[]; session: Session }> {
   const ids = await acceptAll(store, newEvents(10));
-  const session = await store.openSession("worker", hourMs);
+  const session = await store.openSession("worker", longMs);
   expect(await store.claim(session, 10)).toHaveLength(10);
   return { ids, session };
 }

@@ -1,6 +1,6 @@
 import type { JobId, JobStore } from "../job-store.ts";
 import type { Case, Unless } from "./case.ts";
-import { accept, hourMs, start, take } from "./steps.ts";
+import { accept, longMs, start, take } from "./steps.ts";
 
 /** Hints are lossy by contract, except that an exclusive engine sees every change. */
 export function hintCases(check: Case): void {
@@ -40,7 +40,7 @@ export function hintCases(check: Case): void {
       await hinted(store.cancel([jobId]));
       await hinted(store.settle(session, [{ jobId, attempt, as: "release" }]));
       await hinted(store.redrive([jobId]));
-      await hinted(store.openSession("next", hourMs).then((next) => take(store, next)));
+      await hinted(store.openSession("next", longMs).then((next) => take(store, next)));
       controller.abort();
       await done;
     },

@@ -5,7 +5,7 @@ import {
   accept,
   acceptAll,
   detailOf,
-  hourMs,
+  longMs,
   jobOf,
   keepAll,
   maintainAll,
@@ -47,7 +47,7 @@ export function leaseCases(check: Case): void {
       const job = await detailOf(store, jobId);
       expect(job).toMatchObject({ state: "QUEUED", attempts: 1, maxAttempts: 12, lastError: "worker lost" });
       expect(job.errors).toMatchObject([{ attempt: 1, error: "worker lost" }]);
-      expect((await take(store, await store.openSession("worker", hourMs))).attempt).toBe(2);
+      expect((await take(store, await store.openSession("worker", longMs))).attempt).toBe(2);
     },
   );
 
@@ -82,7 +82,7 @@ export function leaseCases(check: Case): void {
     const jobId = await accept(store);
     await lose(engine, jobId);
     await lose(engine, jobId);
-    const session = await store.openSession("worker", hourMs);
+    const session = await store.openSession("worker", longMs);
     const { attempt } = await take(store, session);
     await store.settle(session, [{ jobId, attempt, as: "retry", delayMs: 0, error: "again" }]);
     await lose(engine, jobId);
@@ -97,7 +97,7 @@ export function leaseCases(check: Case): void {
 
   check("C13 closing a session releases what it holds", async ({ store }) => {
     const ids = await acceptAll(store, newEvents(3, { maxAttempts: 1 }));
-    const session = await store.openSession("worker", hourMs);
+    const session = await store.openSession("worker", longMs);
     await store.claim(session, 3);
     await store.closeSession(session);
     await store.closeSession(session);
@@ -108,7 +108,7 @@ export function leaseCases(check: Case): void {
     }
     expect((await store.heartbeat(session)).lost).toBe(true);
     expect((await store.counts()).workers).toEqual([]);
-    expect(await store.claim(await store.openSession("next", hourMs), 10)).toHaveLength(3);
+    expect(await store.claim(await store.openSession("next", longMs), 10)).toHaveLength(3);
   });
 
   check("C14 a release uses an attempt number and keeps the budget", async ({ store }) => {
@@ -129,7 +129,7 @@ export function leaseCases(check: Case): void {
     async (engine) => {
       const { spanMs, elapse, reopen } = engine;
       const [own, remote] = await acceptAll(engine.store, newEvents(2));
-      const ownSession = await engine.store.openSession("own", hourMs);
+      const ownSession = await engine.store.openSession("own", longMs);
       expect((await take(engine.store, ownSession)).jobId).toBe(own);
       const remoteSession = await engine.store.openSession("remote", spanMs, "remote");
       const { attempt, jobId } = await take(engine.store, remoteSession);
@@ -140,7 +140,7 @@ export function leaseCases(check: Case): void {
       await maintainAll(store);
       expect((await store.heartbeat(ownSession)).lost).toBe(true);
       expect((await store.heartbeat(remoteSession)).lost).toBe(false);
-      const again = await take(store, await store.openSession("next", hourMs));
+      const again = await take(store, await store.openSession("next", longMs));
       expect(again).toMatchObject({ jobId: own, attempt: 2 });
       expect((await jobOf(store, again.jobId)).lastError).toBe("worker lost");
       expect(await store.settle(ownSession, [{ jobId: again.jobId, attempt: 1, as: "succeeded" }])).toEqual([

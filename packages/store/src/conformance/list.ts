@@ -7,7 +7,7 @@ import {
   endings,
   expectInvalid,
   finished,
-  hourMs,
+  longMs,
   jobOf,
   newEvents,
   nowOf,
@@ -23,7 +23,7 @@ export function listCases(check: Case): void {
       expected[state] = [await finished(store, state), await finished(store, state)];
     }
     expected.RUNNING = [(await start(store)).jobId, (await start(store)).jobId];
-    expected.QUEUED = [await accept(store, { runAt: (await nowOf(store)) + hourMs }), await accept(store)];
+    expected.QUEUED = [await accept(store, { runAt: (await nowOf(store)) + longMs }), await accept(store)];
     for (const state of ["QUEUED", "RUNNING", "SUCCEEDED", "DEAD", "CANCELLED"] as const) {
       const jobs = await listAll(store, { state, limit: 1 });
       expect(jobs.map(({ jobId }) => jobId)).toEqual(expected[state]?.toReversed());
@@ -34,7 +34,7 @@ export function listCases(check: Case): void {
 
   check("R4 paging sees each job once while others come and all of them move", async ({ store }) => {
     const ids = await acceptAll(store, newEvents(20));
-    const session = await store.openSession("worker", hourMs);
+    const session = await store.openSession("worker", longMs);
     const seen: JobId[] = [];
     const ways = Object.values(endings);
     for (let cursor: string | undefined, page = 0; page === 0 || cursor !== undefined; page++) {
@@ -75,7 +75,7 @@ export function listCases(check: Case): void {
 
   check("R6 filters by state, type, tenant and time, alone and together", async ({ store, elapse }) => {
     // Scheduled, so that it is not what the next one's session claims.
-    const runAt = (await nowOf(store)) + hourMs;
+    const runAt = (await nowOf(store)) + longMs;
     const a1 = await accept(store, { type: "a", tenant: "t1", runAt });
     const b1 = await finished(store, "DEAD", { type: "b", tenant: "t1" });
     await elapse();

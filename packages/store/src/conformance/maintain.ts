@@ -8,7 +8,7 @@ import {
   detailOf,
   endings,
   finished,
-  hourMs,
+  longMs,
   jobOf,
   keepAll,
   maintainAll,
@@ -60,13 +60,13 @@ export function maintainCases(check: Case): void {
     const redriven = await finished(store, "DEAD");
     const { jobId: running } = await start(store);
     const queued = await accept(store);
-    const scheduled = await accept(store, { runAt: (await nowOf(store)) + hourMs });
+    const scheduled = await accept(store, { runAt: (await nowOf(store)) + longMs });
     await store.redrive([redriven]);
     await elapse(3);
     await maintainAll(store, keepFor(spanMs));
     const jobs = await store.get([redriven, running, queued, scheduled]);
     expect(jobs.map((job) => job?.state)).toEqual(["QUEUED", "RUNNING", "QUEUED", "QUEUED"]);
-    expect(await store.claim(await store.openSession("worker", hourMs), 10)).toHaveLength(2);
+    expect(await store.claim(await store.openSession("worker", longMs), 10)).toHaveLength(2);
   });
 
   check("M3 a DEAD job outlives a SUCCEEDED one of its day", async ({ store, spanMs, elapse }) => {
@@ -114,7 +114,7 @@ export function maintainCases(check: Case): void {
       const after = only(await acceptAll(again, [event]));
       expect(after > before).toBe(true);
       expect(await again.get([before])).toEqual([null]);
-      const session = await again.openSession("worker", hourMs);
+      const session = await again.openSession("worker", longMs);
       expect(await take(again, session)).toMatchObject({ jobId: after, attempt: 1 });
     },
     { unless: unlessMemory },
@@ -123,7 +123,7 @@ export function maintainCases(check: Case): void {
   check("M5 two maintainers at once do each thing once", async ({ store, second, spanMs, elapse }) => {
     const other = await second();
     const done = await acceptAll(store, newEvents(50));
-    const settling = await store.openSession("worker", hourMs);
+    const settling = await store.openSession("worker", longMs);
     const leased = await store.claim(settling, 50);
     const verdicts = leased.map(({ jobId }) => verdictOn(jobId, endings.SUCCEEDED));
     await store.settle(settling, verdicts);
@@ -150,7 +150,7 @@ export function maintainCases(check: Case): void {
         await finished(store, "DEAD"),
         await finished(store, "CANCELLED"),
         await finished(store, "SUCCEEDED"),
-        await accept(store, { runAt: (await nowOf(store)) + hourMs }),
+        await accept(store, { runAt: (await nowOf(store)) + longMs }),
         await accept(store),
       ];
       const details = await Promise.all(ids.map((jobId) => detailOf(store, jobId)));
@@ -163,7 +163,7 @@ export function maintainCases(check: Case): void {
         const event = newEvent({ tenant, eventId, type, payload });
         expect(await append(again, event)).toEqual({ outcome: "DUPLICATE", jobId });
       }
-      expect((await take(again, await again.openSession("worker", hourMs))).jobId).toBe(ids[4]);
+      expect((await take(again, await again.openSession("worker", longMs))).jobId).toBe(ids[4]);
     },
     { unless: unlessMemory },
   );
@@ -183,7 +183,7 @@ export function maintainCases(check: Case): void {
   );
 
   check("M9 a call does bounded work and says when there is more", async ({ store, spanMs, elapse }) => {
-    const session = await store.openSession("worker", hourMs);
+    const session = await store.openSession("worker", longMs);
     const size = Math.min(store.caps.maxBatch, 1000);
     const all = 6 * size;
     for (let batch = 0; batch < 6; batch++) {

@@ -9,7 +9,7 @@ import {
   detailOf,
   endings,
   finished,
-  hourMs,
+  longMs,
   jobOf,
   keepAll,
   newEvent,
@@ -51,7 +51,7 @@ export function readCases(check: Case): void {
   });
 
   check("R3 revision rises on every path", async ({ store, spanMs, elapse }) => {
-    const session = await store.openSession("worker", hourMs);
+    const session = await store.openSession("worker", longMs);
     const [jobId, watch] = await watched(store);
     const run = async () => {
       const { attempt } = await take(store, session);
@@ -63,7 +63,7 @@ export function readCases(check: Case): void {
     await watch();
     await store.settle(session, [{ ...(await run()), as: "release" }]);
     await watch();
-    const closing = await store.openSession("closing", hourMs);
+    const closing = await store.openSession("closing", longMs);
     await take(store, closing);
     await watch();
     await store.closeSession(closing);
@@ -122,8 +122,8 @@ export function readCases(check: Case): void {
     const now = await nowOf(store);
     const fresh = newEvents(4);
     await acceptAll(store, fresh);
-    await acceptAll(store, newEvents(5, { runAt: now + hourMs }));
-    const session = await store.openSession("busy", hourMs);
+    await acceptAll(store, newEvents(5, { runAt: now + longMs }));
+    const session = await store.openSession("busy", longMs);
     await store.claim(session, 2);
     const counts = await store.counts();
     expect(counts.byState).toEqual({ QUEUED: 7, RUNNING: 2, SUCCEEDED: 1, DEAD: 2, CANCELLED: 3 });
@@ -150,7 +150,7 @@ export function readCases(check: Case): void {
 
   check("R9 each handle reads what the other wrote", async ({ store, second }) => {
     const other = await second();
-    const session = await other.openSession("worker", hourMs);
+    const session = await other.openSession("worker", longMs);
     for (let round = 0; round < 20; round++) {
       const jobId = await accept(store);
       const { attempt } = await take(other, session);
@@ -183,7 +183,7 @@ export function readCases(check: Case): void {
     expect((await store.counts()).oldestReadyAt).toBeUndefined();
     const fresh = await accept(store);
     expect((await store.counts()).oldestReadyAt).toBe((await jobOf(store, fresh)).acceptedAt);
-    const session = await store.openSession("worker", hourMs);
+    const session = await store.openSession("worker", longMs);
     const { attempt } = await take(store, session);
     expect((await store.counts()).oldestReadyAt).toBeUndefined();
     await elapse();

@@ -5,7 +5,7 @@ import {
   append,
   detailOf,
   finished,
-  hourMs,
+  longMs,
   jobOf,
   newEvent,
   only,
@@ -23,12 +23,12 @@ export function redriveCases(check: Case): void {
     expect(job).toMatchObject({ state: "QUEUED", attempts: 1, maxAttempts: 13, cancelRequested: false });
     expect(job.finishedAt).toBeUndefined();
     expect((await store.counts()).byState).toMatchObject({ QUEUED: 1, DEAD: 0 });
-    const session = await store.openSession("worker", hourMs);
+    const session = await store.openSession("worker", longMs);
     expect(await take(store, session)).toMatchObject({ jobId, attempt: 2 });
   });
 
   check("X12 redriving a CANCELLED job uses up an attempt number", async ({ store }) => {
-    const session = await store.openSession("worker", hourMs);
+    const session = await store.openSession("worker", longMs);
     const jobId = await accept(store);
     await store.cancel([jobId]);
     const cancelled = await jobOf(store, jobId);

@@ -1,13 +1,6 @@
 /** The seed of all random cases: `SEED` of the environment, or another one each time. */
 export const seed: number = Number(process.env["SEED"] ?? Math.trunc(Math.random() * 0x7fff_ffff));
 
-/**
- * How many random runs are compared with the model: `MODEL_RUNS` of the environment. Default: 25, or 5 over an engine
- * that sleeps where others move a clock.
- */
-export const modelRuns = (spanMs: number): number =>
-  Number(process.env["MODEL_RUNS"] ?? (spanMs >= 10_000 ? 25 : 5));
-
 /** Numbers from 0 to below 1 that depend on nothing but the seed (mulberry32). */
 export function createRandom(from: number): () => number {
   let state = from;

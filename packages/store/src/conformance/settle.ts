@@ -7,7 +7,7 @@ import {
   bytes,
   detailOf,
   type Ending,
-  hourMs,
+  longMs,
   jobOf,
   keepAll,
   maintainAll,
@@ -24,7 +24,7 @@ import {
 export function settleCases(check: Case): void {
   check("S1 succeeded, with and without a result", async ({ store }) => {
     const ids = await acceptAll(store, newEvents(3));
-    const session = await store.openSession("worker", hourMs);
+    const session = await store.openSession("worker", longMs);
     const results = [bytes("done ✓"), new Uint8Array(65_536).fill(0x62), undefined];
     const endings = results.map((result): Ending =>
       result ? { as: "succeeded", result } : { as: "succeeded" },
@@ -90,7 +90,7 @@ export function settleCases(check: Case): void {
     "S7 a second verdict is lost and changes nothing, in a later call and in the same",
     async ({ store }) => {
       const ids = await acceptAll(store, newEvents(3));
-      const session = await store.openSession("worker", hourMs);
+      const session = await store.openSession("worker", longMs);
       await store.claim(session, 3);
       const first = ids.map((jobId) => verdictOn(jobId, { as: "succeeded" }));
       const twice = [verdictOn(ids[1] ?? "", { as: "dead", error: "late" })];
@@ -122,16 +122,16 @@ export function settleCases(check: Case): void {
     const requeued = await jobOf(store, jobId);
     expect(await store.settle(session, [{ jobId, attempt, as: "succeeded" }])).toEqual(["lost"]);
     expect(await jobOf(store, jobId)).toEqual(requeued);
-    expect((await take(store, await store.openSession("next", hourMs))).jobId).toBe(jobId);
+    expect((await take(store, await store.openSession("next", longMs))).jobId).toBe(jobId);
   });
 
   check("S10 a mixed batch is answered by position and each item stands alone", async ({ store }) => {
     const ids = await acceptAll(store, newEvents(6));
-    const session = await store.openSession("worker", hourMs);
+    const session = await store.openSession("worker", longMs);
     await store.claim(session, 6);
     const endings: Ending[] = [
       { as: "succeeded" },
-      { as: "retry", delayMs: hourMs, error: "later" },
+      { as: "retry", delayMs: longMs, error: "later" },
       { as: "dead", error: "no" },
       { as: "cancelled" },
       { as: "release" },
@@ -151,7 +151,7 @@ export function settleCases(check: Case): void {
     "S12 a failed attempt leaves one error, a success none, and the last 20 attempts are kept",
     async ({ store }) => {
       const jobId = await accept(store, { maxAttempts: 30 });
-      const session = await store.openSession("worker", hourMs);
+      const session = await store.openSession("worker", longMs);
       for (let attempt = 1; attempt <= 25; attempt++) {
         await fail(store, session, { attempt, error: `error ${attempt}` });
       }

@@ -13,8 +13,8 @@ import type {
 } from "../job-store.ts";
 import { StoreError } from "../store-error.ts";
 
-/** A lease, a time to run or a retention that no case waits for. */
-export const hourMs = 3_600_000;
+/** Ten days: a lease, a delay or a time to run that no case waits for. */
+export const longMs = 864_000_000;
 
 /** Keeps everything for longer than a case lasts. */
 export const keepAll: Policy = {
@@ -79,7 +79,7 @@ export async function take(store: JobStore, session: Session): Promise<Leased> {
 /** A job in the hands of a session of its own. */
 export async function start(
   store: JobStore,
-  { ttlMs = hourMs, ...overrides }: Partial<NewEvent> & { ttlMs?: number } = {},
+  { ttlMs = longMs, ...overrides }: Partial<NewEvent> & { ttlMs?: number } = {},
 ): Promise<{ jobId: JobId; session: Session; attempt: number }> {
   const jobId = await accept(store, overrides);
   const session = await store.openSession("worker", ttlMs);

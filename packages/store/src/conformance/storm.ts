@@ -6,7 +6,7 @@ import {
   type Ending,
   bytes,
   detailOf,
-  hourMs,
+  longMs,
   keepAll,
   maintainAll,
   newEvent,
@@ -149,7 +149,7 @@ async function drain({ engine, handedOut }: Storm): Promise<void> {
   const { store } = engine;
   await engine.elapse(1.2);
   await maintainAll(store);
-  const session = await store.openSession("last", hourMs);
+  const session = await store.openSession("last", longMs);
   for (;;) {
     const leased = await store.claim(session, 100);
     if (leased.length === 0) return;

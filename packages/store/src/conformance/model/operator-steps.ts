@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { JobId } from "../../job-store.ts";
 import { maintainAll, unknownId } from "../steps.ts";
 import { cancelJob, modelPolicy, redriveJob } from "./job.ts";
-import { maintain, restart } from "./model.ts";
+import { closeSession, maintain, restart } from "./model.ts";
 import { anyIndex, pick, plainStep, type Run, type Step, step } from "./step.ts";
 
 const anyJobs = fc.array(anyIndex, { maxLength: 4 });
@@ -43,6 +43,22 @@ export const maintainStep: fc.Arbitrary<Step> = plainStep("maintain", maintainBo
 async function maintainBoth({ engine, model }: Run): Promise<void> {
   const expected = maintain(model);
   expect(await maintainAll(engine.store, modelPolicy(engine.spanMs))).toEqual(expected);
+}
+
+/** Everything is handed back, cancelled and kept for its time: the store is empty, and must not forget that it was not. */
+export const emptyStep: fc.Arbitrary<Step> = plainStep("empty", empty);
+
+async function empty(run: Run): Promise<void> {
+  const { engine, model } = run;
+  for (const ended of model.sessions) {
+    closeSession(model, ended);
+    await engine.store.closeSession(ended.session);
+  }
+  for (const job of model.jobs.values()) cancelJob(job, model.clock);
+  await engine.store.cancel([...model.jobs.keys()]);
+  await model.clock.elapse(8);
+  await maintainBoth(run);
+  expect((await engine.store.list({ limit: 1 })).jobs).toEqual([]);
 }
 
 /** Whether a lease that has expired comes back with a restart is up to the engine, so those are ended before. */

@@ -2,12 +2,19 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ConformanceBackend } from "../backend.ts";
 import { startEngine } from "../case.ts";
-import { modelRuns, seed } from "../seed.ts";
-import { endings, hourMs, verdictOn } from "../steps.ts";
+import { seed } from "../seed.ts";
+import { endings, longMs, verdictOn } from "../steps.ts";
 import { createModelClock } from "./clock.ts";
 import { compareAll, compareJobs } from "./compare.ts";
 import { createModel } from "./model.ts";
-import { cancelStep, elapseStep, maintainStep, redriveStep, reopenStep } from "./operator-steps.ts";
+import {
+  cancelStep,
+  elapseStep,
+  emptyStep,
+  maintainStep,
+  redriveStep,
+  reopenStep,
+} from "./operator-steps.ts";
 import { appendStep, lookupStep } from "./producer-steps.ts";
 import { plainStep, type Run, type Step } from "./step.ts";
 import { claimStep, closeSessionStep, heartbeatStep, openSessionStep, settleStep } from "./worker-steps.ts";
@@ -25,21 +32,20 @@ const anyStep = fc.oneof(
   { weight: 3, arbitrary: redriveStep },
   { weight: 3, arbitrary: maintainStep },
   { weight: 3, arbitrary: elapseStep },
+  { weight: 1, arbitrary: emptyStep },
   { weight: 1, arbitrary: reopenStep },
   { weight: 1, arbitrary: plainStep("compare", ({ engine, model }) => compareAll(engine.store, model)) },
 );
 
 /** Any calls in any order, with reopenings and time that passes, answered as the model answers them. */
 export function modelCases(backend: ConformanceBackend): void {
-  const numRuns = modelRuns(backend.spanMs);
-  // Time for the runs and, when one fails, for making it smaller.
-  const limitMs = 60_000 + numRuns * 3000;
+  const { numRuns, limitMs } = effort(backend.spanMs);
   test(
     `F15 random calls against a model, SEED=${seed} MODEL_RUNS=${numRuns}`,
     { timeout: 1.5 * limitMs },
     async () => {
       let stores = 0;
-      const property = fc.asyncProperty(fc.array(anyStep, { maxLength: 100, size: "max" }), async (steps) => {
+      const property = fc.asyncProperty(fc.array(anyStep, { maxLength: 200, size: "max" }), async (steps) => {
         const { engine, close } = await startEngine(backend, `model-${++stores}`);
         try {
           await compare({ engine, model: createModel(createModelClock(engine)), seen: new Map() }, steps);
@@ -51,6 +57,13 @@ export function modelCases(backend: ConformanceBackend): void {
       expect(stores).toBe(numRuns);
     },
   );
+}
+
+/** How many runs, and the time for them and for making one that fails smaller. Where time is slept they take longer. */
+function effort(spanMs: number): { numRuns: number; limitMs: number } {
+  const sleeps = spanMs < 10_000;
+  const numRuns = Number(process.env["MODEL_RUNS"] ?? (sleeps ? 2 : 20));
+  return { numRuns, limitMs: 60_000 + numRuns * (sleeps ? 40_000 : 3000) };
 }
 
 async function compare(run: Run, steps: readonly Step[]): Promise<void> {
@@ -69,7 +82,7 @@ async function compare(run: Run, steps: readonly Step[]): Promise<void> {
 async function drain({ engine: { store }, model }: Run): Promise<void> {
   for (const { session } of model.sessions) await store.closeSession(session);
   await model.clock.elapse(2);
-  const session = await store.openSession("last", hourMs);
+  const session = await store.openSession("last", longMs);
   const leased = await store.claim(session, 1000);
   const verdicts = leased.map(({ jobId, attempt }) => verdictOn(jobId, endings.SUCCEEDED, attempt));
   await store.settle(session, verdicts);
