@@ -1,10 +1,12 @@
 import { statfsSync } from "node:fs";
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism, loadavg, totalmem } from "node:os";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
 
 /** What the figures depend on. Names no host and no path. */
 export interface Machine {
   cores: number;
+  /** Of the minute before the run: much above 0 and something else took part. */
+  loadAverage: number;
   memoryGiB: number;
   platform: string;
   node: string;
@@ -22,6 +24,7 @@ export async function describeMachine(dir: string): Promise<Machine> {
   await store.close();
   return {
     cores: availableParallelism(),
+    loadAverage: loadavg()[0] ?? 0,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     platform: `${process.platform} ${process.arch}`,
     node: process.versions.node,

@@ -10,8 +10,7 @@ export interface Server extends Child {
 export async function listening(child: Child): Promise<Server> {
   const said = new Promise<string>((resolve) => {
     createInterface(child.stdout).on("line", (line) => {
-      const { msg, url } = JSON.parse(line) as { msg: string; url: string };
-      if (msg === "listening") resolve(url);
+      if (line.includes('"msg":"listening"')) resolve((JSON.parse(line) as { url: string }).url);
     });
   });
   return { ...child, url: await Promise.race([said, child.ended]) };

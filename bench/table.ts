@@ -18,10 +18,11 @@ const kinds = [
 ] as const;
 
 function renderMachine(machine: Machine, { rounds, seconds }: Options): string {
-  const { cores, memoryGiB, platform, node, sqlite, durability } = machine;
+  const { cores, loadAverage, memoryGiB, platform, node, sqlite, durability } = machine;
   return [
     `${cores} cores, ${memoryGiB} GiB, ${platform}; Node ${node}, SQLite ${sqlite};`,
     `durability of the service: ${durability}.`,
+    `Load average before the run: ${loadAverage.toFixed(1)}.`,
     `Medians of ${rounds} alternated rounds of ${seconds} s; load generator and server share the cores.`,
   ].join(" ");
 }
@@ -38,7 +39,7 @@ const columns = [
 
 function renderTable(rows: readonly Summary[]): string {
   return [
-    row([...columns, "durable", "ratio"]),
+    row([...columns, "durable", "compared with"]),
     row(["---", ...Array.from({ length: columns.length - 1 }, () => "---:"), "---", "---"]),
     ...rows.map(renderSummary),
   ].join("\n");
@@ -50,8 +51,7 @@ function renderSummary({ title, unit, durability, figures, failure }: Summary): 
     return row([title, `not run: ${problem}`, ...columns.slice(2).map(() => ""), "", ""]);
   const cells = renderFigures(figures, unit);
   const note = problem === undefined ? title : `${title} (a round failed: ${problem})`;
-  const { ratio } = figures;
-  return row([note, ...cells, durability, ratio ? `${significant(ratio.of)} × ${ratio.against}` : ""]);
+  return row([note, ...cells, durability, renderRatio(figures)]);
 }
 
 function renderFigures(figures: Figures, unit: string): string[] {
@@ -62,6 +62,12 @@ function renderFigures(figures: Figures, unit: string): string[] {
     range.map(significant).join("–"),
     ...rest.map((value) => (value === undefined ? "" : significant(value))),
   ];
+}
+
+function renderRatio({ ratio }: Figures): string {
+  if (ratio === undefined) return "";
+  const cpu = ratio.cpu === undefined ? "" : `, ${significant(ratio.cpu)} × CPU`;
+  return `${ratio.against}: ${significant(ratio.rate)} × rate${cpu}`;
 }
 
 function row(cells: readonly string[]): string {
