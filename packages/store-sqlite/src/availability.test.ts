@@ -81,6 +81,7 @@ test("a full disk: nothing is written, reads and lookup go on, and space brings 
      say({
        refused: await store.append([newEvent("small")]).catch(failure),
        found: (await store.get(ids)).every((job) => job !== null),
+       reserve: fs.existsSync(${JSON.stringify(folder.file("events.db-reserve"))}),
        lookup: (await store.lookup([large("e0"), large(last)])).map((answer) => answer?.outcome ?? null),
      });
      fs.rmSync(${JSON.stringify(filler)});
@@ -100,6 +101,7 @@ test("a full disk: nothing is written, reads and lookup go on, and space brings 
   expect(JSON.parse(await other.next())).toEqual({
     refused: { outcome: "notApplied", reason: "unavailable" },
     found: true,
+    reserve: false,
     lookup: ["DUPLICATE", null],
   });
   expect(JSON.parse(await other.next())).toEqual({ again: ["DUPLICATE", "ACCEPTED"], reserve: 65_536 });

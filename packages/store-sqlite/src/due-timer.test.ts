@@ -2,14 +2,16 @@ import { expect, test } from "vitest";
 import { openSqliteStore } from "./sqlite-store.ts";
 import { newEvent } from "./testing/new-event.ts";
 
-test("work is hinted when a scheduled job becomes due, without any call", async () => {
+test("work is hinted when each scheduled job becomes due, without any call", async () => {
   const store = await openSqliteStore("sqlite::memory:");
   const hints = store.hints(AbortSignal.timeout(15_000))[Symbol.asyncIterator]();
   await store.append([newEvent("far", { runAt: Date.now() + 3_600_000 })]);
-  const runAt = Date.now() + 300;
-  await store.append([newEvent("near", { runAt })]);
-  expect(await hints.next()).toEqual({ done: false, value: "work" });
-  expect(Date.now()).toBeGreaterThanOrEqual(runAt);
+  const now = Date.now();
+  await store.append([newEvent("near", { runAt: now + 300 }), newEvent("next", { runAt: now + 600 })]);
+  for (const runAt of [now + 300, now + 600]) {
+    expect(await hints.next()).toEqual({ done: false, value: "work" });
+    expect(Date.now()).toBeGreaterThanOrEqual(runAt);
+  }
   await store.close();
 });
 
