@@ -1,0 +1,208 @@
+import { createServer } from "node:http2";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { setup, start } from "./testing/event-command.ts";
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+describe("event ingest", () => {
+  test("sends an event", async () => {
+    const { event, store } = await setup();
+    const { code, stdout, stderr } = await event(["ingest", "-t", "order.created", "-d", '{"id":1}']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const result: { job_id: string; event_id: string } = JSON.parse(stdout);
+    expect(result).toMatchObject({
+      job_id: expect.stringMatching(uuid),
+      event_id: expect.stringMatching(uuid),
+      outcome: "ACCEPTED",
+    });
+    const job = await store.getDetail(result.job_id);
+    expect(job).toMatchObject({ eventId: result.event_id, type: "order.created" });
+    expect(Buffer.from(job?.payload ?? []).toString()).toBe('{"id":1}');
+  });
+
+  test("stores an id once, and says that another event had it", async () => {
+    const { event } = await setup();
+    const ingest = (data: string) => event(["ingest", "--output", "text", "--id", "mine", "--data", data]);
+    const first = await ingest("a");
+    const second = await ingest("a");
+    const third = await ingest("b");
+    expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\S+ accepted\n$/) });
+    expect(second).toMatchObject({ code: 0, stdout: first.stdout.replace("accepted", "accepted before") });
+    expect(third).toMatchObject({
+      code: 2,
+      stdout: "mine rejected: event_id already used with a different payload\n",
+    });
+  });
+
+  test.each(["grpc", "connect", "grpc-web"])(
+    "--wait waits until it is processed, over %s",
+    async (protocol) => {
+      const { event } = await setup({ worker: true });
+      const args = ["ingest", "--wait", "--protocol", protocol, "--output", "text", "-d", "x"];
+      const done = await event(args);
+      expect(done).toMatchObject({ code: 0, stderr: "" });
+      expect(done.stdout).toMatch(/^\S+ done in \S+ m?s: got x\n$/);
+      const failed = await event([...args, "-t", "fail"]);
+      expect(failed.code).toBe(1);
+      expect(failed.stdout).toMatch(/^\S+ failed in \S+ m?s: no good\n$/);
+    },
+  );
+
+  test("takes the event from stdin or a file, byte by byte", async () => {
+    const { event, store, folder } = await setup();
+    writeFileSync(join(folder, "event.txt"), "é\n");
+    const payloadOf = async (stdout: string) => {
+      const { job_id }: { job_id: string } = JSON.parse(stdout);
+      return Buffer.from((await store.getDetail(job_id))?.payload ?? []).toString();
+    };
+    expect(await payloadOf((await event(["ingest", "-d", "-"], "from stdin\n")).stdout)).toBe("from stdin\n");
+    expect(await payloadOf((await event(["ingest", "-d", "@event.txt"])).stdout)).toBe("é\n");
+    expect(await event(["ingest", "-d", "-"], Buffer.from([0xff]))).toMatchObject({
+      code: 4,
+      stderr: "event: stdin is not UTF-8\n  a payload is text; encode other bytes, as base64 for example\n",
+    });
+  });
+
+  test("a field over its limit is the caller's mistake", async () => {
+    const { event } = await setup();
+    expect(await event(["ingest", "-d", "x", "--id", "i".repeat(129)])).toEqual({
+      code: 4,
+      stdout: "",
+      stderr: "event: event_id must be at most 128 bytes, got 129\n  see event ingest --help\n",
+    });
+  });
+});
+
+describe("event status", () => {
+  test("tells of jobs in the order asked for; exit code 3 if one is unknown", async () => {
+    const { event } = await setup({ worker: true });
+    const { stdout } = await event(["ingest", "--wait", "-d", "x"]);
+    const { job_id: id }: { job_id: string } = JSON.parse(stdout);
+    const known = await event(["status", id, "--output", "text"]);
+    expect(known.code).toBe(0);
+    expect(known.stdout).toMatch(new RegExp(`^${id} done in \\S+ m?s: got x\\n$`));
+    const lines = await event(["status", "unknown", id]);
+    expect(lines.code).toBe(3);
+    expect(
+      lines.stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([
+      { status: "not found", job_id: "unknown" },
+      { status: "done", job_id: id, state: "JOB_STATE_SUCCEEDED", result: "got x" },
+    ]);
+    const json = await event(["status", id, "--output", "json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject([{ job_id: id }]);
+  });
+
+  test("does not mind a reader that has seen enough", async () => {
+    const { begin } = await setup();
+    const { child, ended } = begin("status", ...Array.from({ length: 2000 }, (_, n) => `job-${n}`));
+    child.stdout?.destroy();
+    expect(await ended).toMatchObject({ code: 3, stderr: "" });
+  });
+});
+
+test("event demo sends events and waits until they are processed", async () => {
+  const { event, store } = await setup({ worker: true });
+  const { code, stdout, stderr } = await event(["demo", "--count", "9"]);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^9 events sent in .*\n$/);
+  const rows: { done: number }[] = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(rows).toHaveLength(4);
+  expect(rows[0]).toMatchObject({ type: "user.signup", sent: 3, done: 3, failed: 0, processing: 0 });
+  expect(rows.reduce((sum, { done }) => sum + done, 0)).toBe(9);
+  expect((await store.counts()).byState.SUCCEEDED).toBe(9);
+});
+
+test("event demo says when nobody processes its events", async () => {
+  const { event } = await setup();
+  const { code, stderr } = await event(["demo", "--count", "1", "--timeout", "300ms"]);
+  expect(code).toBe(5);
+  expect(stderr).toContain("is a worker running?");
+});
+
+describe("an error", () => {
+  test("is one line and a hint: nothing listens", async () => {
+    const env = { SERVER_ADDRESS: "localhost:1" };
+    expect(await start(["status", "x"], { env }).ended).toEqual({
+      code: 5,
+      stdout: "",
+      stderr:
+        "event: nothing listens on localhost:1\n  start a server with `pnpm dev`, or name another one with --server\n",
+    });
+  });
+
+  test("of the options are told all at once, before anything is sent", async () => {
+    const args = ["ingest", "--file", "x", "-d", "y", "--batch", "0", "--rate", "fast", "--protocol", "http"];
+    expect(await start(args).ended).toEqual({
+      code: 4,
+      stdout: "",
+      stderr: `event: --protocol must be one of grpc, connect, grpc-web, got "http"
+event: --data cannot go with --file
+event: --batch must be a whole number from 1 to 1000, got "0"
+event: --rate must be a rate such as 500/s or 1000/m, got "fast"
+  see event --help
+`,
+    });
+  });
+
+  test.each([
+    [["ingest"], "event: an event needs --data, many events need --file\n  see event --help\n"],
+    [
+      ["ingest", "-d", "x", "--rate", "5/s"],
+      "event: --rate only make sense with --file\n  see event --help\n",
+    ],
+    [["status"], "event: missing required argument 'id'\n  see event --help\n"],
+    [["frobnicate"], "event: unknown command 'frobnicate'\n  see event --help\n"],
+    [
+      ["ingest", "--file", "/does/not/exist"],
+      "event: ENOENT: no such file or directory, open '/does/not/exist'\n",
+    ],
+  ])("%o is wrong use", async (args, stderr) => {
+    const ended = await start(args).ended;
+    expect(ended).toMatchObject({ code: 4, stdout: "" });
+    expect(ended.stderr.startsWith(stderr)).toBe(true);
+  });
+});
+
+test("the credential is sent, and a refusal says where it comes from", async () => {
+  const seen: unknown[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request.headers.authorization);
+    response.writeHead(200, {
+      "content-type": "application/grpc",
+      "grpc-status": "16",
+      "grpc-message": "who",
+    });
+    response.end();
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : 0;
+  const env = { EVENT_TOKEN: "secret", SERVER_ADDRESS: `127.0.0.1:${port}` };
+  const ended = await start(["status", "x"], { env }).ended;
+  expect(seen).toEqual(["Bearer secret"]);
+  expect(ended).toEqual({
+    code: 4,
+    stdout: "",
+    stderr: `event: 127.0.0.1:${port} refused: who\n  put a credential into EVENT_TOKEN, or into a file named by EVENT_TOKEN_FILE\n`,
+  });
+});
+
+test("help names the exit codes, for every command the global options", async () => {
+  const help = await start(["--help"]).ended;
+  expect(help).toMatchObject({ code: 0, stderr: "" });
+  expect(help.stdout).toContain("130  interrupted");
+  const ingest = await start(["ingest", "--help"]).ended;
+  expect(ingest.stdout).toContain("--server <address>");
+  expect(ingest.stdout).toContain("What a line becomes:");
+});

@@ -1,0 +1,136 @@
+import { Command, CommanderError } from "commander";
+import { type Config, type GlobalFlags, readConfig } from "./config.ts";
+import { demo } from "./demo.ts";
+import { explain } from "./explain.ts";
+import { exitCodes } from "./failure.ts";
+import { ingest, type IngestFlags, readIngestFlags } from "./ingest.ts";
+import { createOptionReader, type OptionReader } from "./option-reader.ts";
+import { mappingHelp } from "./record-event.ts";
+import { status } from "./status.ts";
+
+const help = `
+Environment:
+  SERVER_ADDRESS         the server, unless --server names another one
+  EVENT_TOKEN            credential, sent as a bearer token
+  EVENT_TOKEN_FILE       a file that holds it; wins over EVENT_TOKEN
+  NO_COLOR               no colours
+
+Exit codes:
+  0  all is well                      4    wrong use, invalid argument, credential refused
+  1  unexpected, or a job failed      5    unavailable, or not in time
+  2  some events were rejected        130  interrupted
+  3  a job was not found`;
+
+const ingestHelp = `
+Examples:
+  event ingest -t order.created -d '{"id":1}' --wait
+  event ingest --file orders.csv --type-field kind --id-field order_id --resume orders.state.json
+  zcat orders.ndjson.gz | event ingest --file - --rate 500/s
+
+${mappingHelp}
+
+What is rejected goes to orders.rejected.ndjson, with line number, reason and the line itself; the import goes on.
+With --resume an import that was stopped goes on where it was, however it was stopped.`;
+
+/** Checks all options of a command before it does anything, so that all mistakes are told at once. */
+type Runner = <T>(
+  command: Command,
+  read: (reader: OptionReader) => T,
+  act: (options: T, config: Config, signal: AbortSignal) => Promise<number>,
+) => Promise<void>;
+
+/** Runs a command line. Resolves with the exit code; what went wrong has been said on stderr by then. */
+export async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
+  let exitCode: number = exitCodes.ok;
+  let address = "the server";
+  const runner: Runner = async (command, read, act) => {
+    const reader = createOptionReader();
+    const config = readConfig(command.optsWithGlobals<GlobalFlags>(), reader);
+    const options = read(reader);
+    reader.done();
+    address = config.address;
+    exitCode = await act(options, config, signal);
+  };
+  try {
+    await createProgram(runner).parseAsync(argv);
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (signal.aborted) return exitCodes.interrupted;
+    const failure = explain(error, address);
+    for (const line of failure.message.split("\n")) process.stderr.write(`event: ${line}\n`);
+    process.stderr.write(`  ${failure.hint}\n`);
+    return failure.exitCode;
+  }
+}
+
+function createProgram(runner: Runner): Command {
+  const program = new Command("event")
+    .description("Sends events and asks what became of them.")
+    .option("-s, --server <address>", "host:port or URL (default: SERVER_ADDRESS, or localhost:50051)")
+    .option("--protocol <name>", "grpc, connect or grpc-web (default: grpc)")
+    .option("--output <format>", "text, json or jsonl (default: text on a terminal, else jsonl)")
+    .option(
+      "--timeout <duration>",
+      "how long a call may take with its retries (default: 10s, imports 60s a batch)",
+    )
+    .option("--quiet", "say nothing but results and errors")
+    .addHelpText("after", help)
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, "event: ")),
+    })
+    .showHelpAfterError("  see event --help")
+    .exitOverride();
+
+  // Sub-commands take over the settings above when they are made, so they come last.
+  addIngest(program, runner);
+  addStatus(program, runner);
+  addDemo(program, runner);
+  return program;
+}
+
+function addIngest(program: Command, runner: Runner): void {
+  program
+    .command("ingest")
+    .description("send one event, or a file of them")
+    .option("-t, --type <type>", "selects the handler (default: none)")
+    .option("-d, --data <text>", "the event itself; - reads stdin, @path a file")
+    .option("--id <id>", "id of the event (default: a new one); one id is stored once")
+    .option("--wait", "wait until it is processed; exit code 1 if that fails")
+    .option("--file <path>", "send a file of events, NDJSON or CSV; - is stdin")
+    .option("--format <name>", "ndjson or csv (default: csv for *.csv, else ndjson)")
+    .option("--type-field <name>", "field that holds the type of each record")
+    .option("--id-field <name>", "field that holds the id of each record")
+    .option("--payload-field <name>", "field that holds the payload of each record")
+    .option("--resume <path>", "keep here how far the import is, and go on from there")
+    .option("--batch <n>", "events in one call, 1 to 1000 (default: 1000)")
+    .option("--concurrency <n>", "calls under way at once, 1 to 100 (default: 4)")
+    .option("--rate <rate>", "at most so many events, such as 500/s (default: no limit)")
+    .addHelpText("after", ingestHelp)
+    .action((flags: IngestFlags, command: Command) =>
+      runner(command, (reader) => readIngestFlags(flags, reader), ingest),
+    );
+}
+
+function addStatus(program: Command, runner: Runner): void {
+  program
+    .command("status")
+    .description("tell what became of jobs; exit code 3 if one is not found")
+    .argument("<id...>", "ids of jobs")
+    .action((ids: string[], _flags: unknown, command: Command) => runner(command, () => ids, status));
+}
+
+function addDemo(program: Command, runner: Runner): void {
+  program
+    .command("demo")
+    .description("send events of the example types and wait until they are processed")
+    .option("--count <n>", "how many, 1 to 10000 (default: 20)")
+    .action((flags: { count?: string }, command: Command) =>
+      runner(
+        command,
+        (reader) => reader.integer("--count", flags.count, { min: 1, max: 10_000, fallback: 20 }),
+        demo,
+      ),
+    );
+}

@@ -1,0 +1,62 @@
+import { inWords } from "./output.ts";
+
+/** How far an import is. */
+export interface Position {
+  sent: number;
+  bytes: number;
+}
+
+export interface ProgressOptions {
+  /** Where it is shown. */
+  stream: { isTTY?: boolean; columns?: number; write(text: string): unknown };
+  /** Show nothing. */
+  quiet: boolean;
+  /** Bytes in all; undefined: unknown, as for a pipe. */
+  totalBytes: number | undefined;
+  position: () => Position;
+}
+
+/** Shows how far an import is: a bar on a terminal, else a line every 5 s. */
+export interface Progress extends Disposable {
+  /** A line between. */
+  say(text: string): void;
+}
+
+const barMs = 100;
+const lineMs = 5000;
+const clearLine = "\r\u001B[K";
+
+export function showProgress({ stream, quiet, totalBytes, position }: ProgressOptions): Progress {
+  if (quiet) return { say: () => undefined, [Symbol.dispose]: () => undefined };
+  const start = performance.now();
+  const show = () => {
+    const text = progressLine(position(), { elapsedMs: performance.now() - start, totalBytes });
+    stream.write(stream.isTTY ? clearLine + text.slice(0, (stream.columns ?? 80) - 1) : `${text}\n`);
+  };
+  const clear = () => void (stream.isTTY && stream.write(clearLine));
+  const timer = setInterval(show, stream.isTTY ? barMs : lineMs);
+  return {
+    say(text) {
+      clear();
+      stream.write(`${text}\n`);
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      clear();
+    },
+  };
+}
+
+/** "[######--------------]  31 %  310,000 sent  52,000/s  13.2 s left", without a total "310,000 sent  52,000/s". */
+export function progressLine(
+  { sent, bytes }: Position,
+  { elapsedMs, totalBytes }: { elapsedMs: number; totalBytes: number | undefined },
+): string {
+  const rate = elapsedMs === 0 ? 0 : (sent * 1000) / elapsedMs;
+  const counts = `${sent.toLocaleString("en-US")} sent  ${Math.round(rate).toLocaleString("en-US")}/s`;
+  if (totalBytes === undefined || totalBytes === 0) return counts;
+  const part = Math.min(bytes / totalBytes, 1);
+  const bar = "#".repeat(Math.floor(part * 20)).padEnd(20, "-");
+  const left = part === 0 ? "" : `  ${inWords((elapsedMs * (1 - part)) / part)} left`;
+  return `[${bar}]  ${Math.floor(part * 100)} %  ${counts}${left}`;
+}
