@@ -41,7 +41,7 @@ export function createCheckpointer(db: Database, failed: (error: unknown) => voi
   };
 }
 
-/** Moves what the write-ahead log holds into the database file, which is fsynced. "NOOP" only looks. */
+/** Moves what the write-ahead log holds into the database file, which is fsynced. "NOOP" only looks (before SQLite 3.51: moves too). */
 export function checkpoint(
   db: Database,
   mode: "NOOP" | "PASSIVE" | "TRUNCATE",

@@ -18,7 +18,7 @@ const numbers = {
 const keys = { ...stateCode, ...numbers };
 
 /** How many jobs are in a state, or one of the numbers above. */
-export type CounterName = State | keyof typeof numbers;
+type CounterName = State | keyof typeof numbers;
 
 /** A few numbers about the whole store. They change in memory and are saved by the commit they belong to. */
 export interface Counters {

@@ -5,11 +5,6 @@ export type Database = DatabaseSync;
 
 type Value = SQLInputValue;
 
-/** A prepared statement that changes rows. */
-export interface Statement {
-  run(...values: Value[]): { changes: number | bigint; lastInsertRowid: number | bigint };
-}
-
 /** A prepared statement that reads rows of one shape. */
 export interface Query<Row> {
   get(...values: Value[]): Row | undefined;

@@ -27,7 +27,7 @@ export interface Call {
 export type Outcome = { id: number; value: unknown } | { id: number; error: StoreError };
 
 /** "failed": nothing of it was committed; or, when it was `committing`, that is not known. */
-export type Written =
+type Written =
   | { kind: "committed"; outcomes: Outcome[] }
   | { kind: "failed"; error: unknown; committing: boolean };
 

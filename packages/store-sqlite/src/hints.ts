@@ -18,17 +18,13 @@ interface Inbox {
   jobs: JobId[];
   over: boolean;
   wake: () => void;
+  /** Hears no more, and ends once it is asked. */
+  leave: () => void;
 }
 
 export function createHints(): Hints {
   const inboxes = new Set<Inbox>();
   let closed = false;
-
-  const leave = (inbox: Inbox) => {
-    inboxes.delete(inbox);
-    inbox.over = true;
-    inbox.wake();
-  };
 
   return {
     publish({ work, jobs }) {
@@ -39,22 +35,27 @@ export function createHints(): Hints {
       }
     },
     listen(signal) {
-      const inbox: Inbox = { work: false, jobs: [], over: closed || signal.aborted, wake() {} };
-      if (!inbox.over) {
-        inboxes.add(inbox);
-        // Also when nobody iterates any more: a generator that is not resumed never reaches a finally.
-        signal.addEventListener("abort", () => leave(inbox), { once: true });
+      const inbox: Inbox = { work: false, jobs: [], over: false, wake() {}, leave };
+      function leave() {
+        inboxes.delete(inbox);
+        signal.removeEventListener("abort", leave);
+        inbox.over = true;
+        inbox.wake();
       }
-      return drain(inbox, leave);
+      inboxes.add(inbox);
+      // Also when nobody iterates any more: a generator that is not resumed never reaches a finally.
+      signal.addEventListener("abort", leave);
+      if (closed || signal.aborted) leave();
+      return drain(inbox);
     },
     close() {
       closed = true;
-      for (const inbox of inboxes) leave(inbox);
+      for (const inbox of inboxes) inbox.leave();
     },
   };
 }
 
-async function* drain(inbox: Inbox, leave: (inbox: Inbox) => void): AsyncGenerator<Hint> {
+async function* drain(inbox: Inbox): AsyncGenerator<Hint> {
   try {
     while (!inbox.over) {
       if (inbox.work) {
@@ -69,6 +70,6 @@ async function* drain(inbox: Inbox, leave: (inbox: Inbox) => void): AsyncGenerat
       }
     }
   } finally {
-    leave(inbox);
+    inbox.leave();
   }
 }

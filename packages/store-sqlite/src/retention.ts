@@ -42,8 +42,9 @@ export function createRetention({ db, clock, counters }: Area): Prune {
   return (keepMs) => {
     const now = clock.now();
     const shortest = Math.min(keepMs.SUCCEEDED, keepMs.DEAD, keepMs.CANCELLED);
-    const isNewPolicy = policy !== (policy = JSON.stringify(keepMs));
-    if (isNewPolicy || counters.get("agedUntil") <= now) startOver();
+    const isSamePolicy = JSON.stringify(keepMs) === policy;
+    if (!isSamePolicy || counters.get("agedUntil") <= now) startOver();
+    policy = JSON.stringify(keepMs);
 
     const rows = slice.all(counters.get("agedSeq"));
     const old = rows.filter(({ at }) => at <= now - shortest);

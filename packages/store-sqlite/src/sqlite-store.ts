@@ -99,12 +99,5 @@ function withOwnPayloads(batch: readonly NewEvent[]): readonly NewEvent[] {
 }
 
 function capsOf({ file }: ThreadOptions): Caps {
-  return {
-    durability: file === undefined ? "memory" : "fsync",
-    exclusive: true,
-    writers: 1,
-    maxBatch: limits.maxBatch,
-    maxBatchBytes: limits.maxBatchBytes,
-    maxPayloadBytes: limits.maxPayloadBytes,
-  };
+  return { durability: file === undefined ? "memory" : "fsync", exclusive: true, writers: 1, ...limits };
 }

@@ -2,7 +2,7 @@ import type { JobId, JobStore, StoreError } from "@event-ingestion/store";
 import { type Connection, createAvailability, logTooLarge, maxLogBytes } from "./availability.ts";
 import { createCheckpointer } from "./checkpointer.ts";
 import { createClock } from "./clock.ts";
-import { type CheckSkipped } from "./connection.ts";
+import type { CheckSkipped } from "./connection.ts";
 import { createDueTimer } from "./due-timer.ts";
 import { type Call, type Outcome, createEngine } from "./engine.ts";
 import { type Failure, severity, toFailure, toStoreError, unavailable } from "./errors.ts";
