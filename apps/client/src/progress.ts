@@ -31,7 +31,7 @@ export function showProgress({ stream, quiet, totalBytes, position }: ProgressOp
   const start = performance.now();
   const show = () => {
     const text = progressLine(position(), { elapsedMs: performance.now() - start, totalBytes });
-    stream.write(stream.isTTY ? clearLine + text.slice(0, (stream.columns ?? 80) - 1) : `${text}\n`);
+    stream.write(stream.isTTY ? clearLine + text.slice(0, (stream.columns || 80) - 1) : `${text}\n`);
   };
   const clear = () => void (stream.isTTY && stream.write(clearLine));
   const timer = setInterval(show, stream.isTTY ? barMs : lineMs);

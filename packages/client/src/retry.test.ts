@@ -32,10 +32,34 @@ test("RetryInfo without a delay asks for a retry all the same", () => {
   expect(delay(error)).toBe(100);
 });
 
-test("a lost connection and an unavailable server are tried again, nothing else", () => {
+test("of the codes only UNAVAILABLE is tried again, and what the transport says when the connection broke", () => {
   const codes = Object.values(Code).filter((code) => typeof code === "number");
   const tried = codes.filter((code) => delay(failed(code)) !== undefined);
   expect(new Set(tried)).toEqual(new Set([Code.Unavailable, Code.Aborted, Code.Canceled]));
+});
+
+test("an answer of the server is no broken connection", () => {
+  const answers = [failed(Code.Aborted), failed(Code.Canceled)];
+  for (const answer of answers) answer.isWireError = true;
+  expect(answers.map((answer) => delay(answer))).toEqual([undefined, undefined]);
+});
+
+test.each([
+  {
+    code: Code.Internal,
+    cause: Object.assign(new Error("refused"), { code: "ERR_HTTP2_STREAM_ERROR" }),
+    tried: true,
+  },
+  {
+    code: Code.Internal,
+    cause: Object.assign(new Error("no HTTP/2"), { code: "ERR_HTTP2_ERROR" }),
+    tried: false,
+  },
+  { code: Code.Unknown, cause: new TypeError("fetch failed"), tried: true },
+  { code: Code.Unknown, cause: new Error("something else"), tried: false },
+])("code $code with cause $cause is tried again: $tried", ({ code, cause, tried }) => {
+  const error = new ConnectError("failed", code, undefined, undefined, cause);
+  expect(delay(error) !== undefined).toBe(tried);
 });
 
 test("RetryInfo does not turn a lasting error into a passing one", () => {

@@ -23,23 +23,40 @@ export function retryDelayMs(
   { policy, random }: { policy: RetryPolicy; random: number },
 ): number | undefined {
   const asked = askedDelayMs(error);
-  if (tries >= policy.maxTries || !isTransient(error.code, asked)) return undefined;
+  if (tries >= policy.maxTries || !isTransient(error, asked)) return undefined;
   const backoff = Math.min(policy.retryBaseMs * 2 ** (tries - 1), policy.retryMaxMs);
   return Math.max(asked ?? 0, backoff * (1 - random / 2));
 }
 
-function isTransient(code: Code, asked: number | undefined): boolean {
-  switch (code) {
+function isTransient(error: ConnectError, asked: number | undefined): boolean {
+  switch (error.code) {
     case Code.Unavailable:
-      return true;
-    // The server never answers with these two: a connection that broke under a call is ABORTED over HTTP/1.1 and
-    // CANCELED over HTTP/2. Whether the event was stored is unknown, and the same event id finds out.
-    case Code.Aborted:
-    case Code.Canceled:
       return true;
     // Without RetryInfo it is a message over the size limit.
     case Code.ResourceExhausted:
       return asked !== undefined;
+    default:
+      return isBrokenConnection(error);
+  }
+}
+
+/**
+ * Whether the connection broke under a call, which has no code of its own. Whether the event was stored is unknown then,
+ * and the same event id finds out.
+ */
+function isBrokenConnection({ code, cause, isWireError }: ConnectError): boolean {
+  if (isWireError) return false;
+  switch (code) {
+    // A lost connection over HTTP/1.1, and over HTTP/2. The caller's own abort never comes here.
+    case Code.Aborted:
+    case Code.Canceled:
+      return true;
+    // A stream that the server did not begin or did not end, as when it goes away while the call comes.
+    case Code.Internal:
+      return cause instanceof Error && "code" in cause && cause.code === "ERR_HTTP2_STREAM_ERROR";
+    // All that fetch says of the network is TypeError.
+    case Code.Unknown:
+      return cause instanceof TypeError;
     default:
       return false;
   }
