@@ -6,7 +6,10 @@ import { createRequire } from "node:module";
 import { pipeline } from "node:stream/promises";
 
 // A package of one JSON file, which Node imports only with an attribute that its types do not know.
-const webhooks = createRequire(import.meta.url)("@octokit/webhooks-examples") as { name: string; examples: unknown[] }[];
+const webhooks = createRequire(import.meta.url)("@octokit/webhooks-examples") as {
+  name: string;
+  examples: unknown[];
+}[];
 
 function* deliveries(): Generator<string> {
   for (const { name, examples } of webhooks) {

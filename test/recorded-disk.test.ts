@@ -34,41 +34,43 @@ const life: Step[] = [
   "settle",
 ];
 
-const name = `power cuts of a recorded disk (needs strace; SEED=${firstSeed})`;
+describe.skipIf(skipWithoutStrace)(
+  `power cuts of a recorded disk (needs strace; SEED=${firstSeed})`,
+  { timeout: 180_000 },
+  () => {
+    test.each([
+      { what: "answers before the commit", steps: promisedEarly(60), env: {} },
+      { what: "never syncs", steps: life, env: { MUTANT: "synchronous=OFF" } },
+      { what: "syncs only at checkpoints", steps: life, env: { MUTANT: "synchronous=NORMAL" } },
+    ])("a store that $what is caught", async ({ steps, env }) => {
+      using dir = tempDir();
+      const events = live(dir.path, { steps, env });
+      expect(await brokenImages(dir.path, { events, count: 200, enough: 1 })).not.toEqual([]);
+    });
 
-describe.skipIf(skipWithoutStrace)(name, { timeout: 180_000 }, () => {
-  test.each([
-    { what: "answers before the commit", steps: promisedEarly(60), env: {} },
-    { what: "never syncs", steps: life, env: { MUTANT: "synchronous=OFF" } },
-    { what: "syncs only at checkpoints", steps: life, env: { MUTANT: "synchronous=NORMAL" } },
-  ])("a store that $what is caught", async ({ steps, env }) => {
-    using dir = tempDir();
-    const events = live(dir.path, { steps, env });
-    expect(await brokenImages(dir.path, { events, count: 200, enough: 1 })).not.toEqual([]);
-  });
+    test(`every promise is kept in ${images} images`, async () => {
+      using dir = tempDir();
+      const events = live(dir.path, { steps: life });
+      expect(events.filter(({ kind }) => kind === "promise").length).toBeGreaterThan(200);
+      expect(await brokenImages(dir.path, { events, count: images })).toEqual([]);
+    });
 
-  test(`every promise is kept in ${images} images`, async () => {
-    using dir = tempDir();
-    const events = live(dir.path, { steps: life });
-    expect(events.filter(({ kind }) => kind === "promise").length).toBeGreaterThan(200);
-    expect(await brokenImages(dir.path, { events, count: images })).toEqual([]);
-  });
+    // The kill leaves a commit written and not synced. The next life must not confirm it before it has been synced.
+    test("a store that opens without syncing what it finds is caught", async () => {
+      using dir = tempDir();
+      const { events, from } = twoLives(dir.path, { killAt: 28 });
+      const opened = events.findIndex(({ kind }, index) => index >= from && kind === "promise");
+      const mutant = events.filter(({ kind }, index) => kind !== "sync" || index < from || index > opened);
+      expect(await brokenImages(dir.path, { events: mutant, from, count: 200, enough: 1 })).not.toEqual([]);
+    });
 
-  // The kill leaves a commit written and not synced. The next life must not confirm it before it has been synced.
-  test("a store that opens without syncing what it finds is caught", async () => {
-    using dir = tempDir();
-    const { events, from } = twoLives(dir.path, { killAt: 28 });
-    const opened = events.findIndex(({ kind }, index) => index >= from && kind === "promise");
-    const mutant = events.filter(({ kind }, index) => kind !== "sync" || index < from || index > opened);
-    expect(await brokenImages(dir.path, { events: mutant, from, count: 200, enough: 1 })).not.toEqual([]);
-  });
-
-  test.each([20, 28, 36])("killed at fsync %i: what the next life confirms is safe", async (killAt) => {
-    using dir = tempDir();
-    const { events, from } = twoLives(dir.path, { killAt });
-    expect(await brokenImages(dir.path, { events, from, count: Math.ceil(images / 5) })).toEqual([]);
-  });
-});
+    test.each([20, 28, 36])("killed at fsync %i: what the next life confirms is safe", async (killAt) => {
+      using dir = tempDir();
+      const { events, from } = twoLives(dir.path, { killAt });
+      expect(await brokenImages(dir.path, { events, from, count: Math.ceil(images / 5) })).toEqual([]);
+    });
+  },
+);
 
 /** Calls of one to five events each; every third step has three calls under way together. */
 function appends(first: number, steps: number): Step[] {

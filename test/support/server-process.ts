@@ -9,6 +9,9 @@ export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 /** The bundle that ships. */
 export const serverMain: string = `${root}apps/server/dist/main.js`;
 
+/** The bundle of the command line client. */
+export const clientMain: string = `${root}apps/client/dist/main.js`;
+
 /** `event-server` in a process of its own. */
 export interface ServerProcess extends AsyncDisposable {
   child: ChildProcess;
@@ -36,7 +39,7 @@ export async function startServer({
   wrapper = [],
   cwd,
 }: ServerProcessOptions): Promise<ServerProcess> {
-  const [command = process.execPath, ...args] = [...wrapper, process.execPath, serverMain];
+  const [command, ...args] = [...wrapper, process.execPath, serverMain];
   const child = spawn(command, args, {
     cwd: cwd ?? root,
     env: { PATH: process.env.PATH, PORT: "0", LOG_FORMAT: "json", ...env },

@@ -18,7 +18,7 @@ export interface Engine {
 /** Why a case does not apply to an engine with these capabilities, or undefined if it does. */
 export type Unless = (caps: Caps) => string | undefined;
 
-export interface CaseOptions {
+interface CaseOptions {
   /** A case that does not apply is reported as skipped, with the reason. */
   unless?: Unless;
   /** Default: 60 s, since some engines sleep where others move a clock. */

@@ -34,13 +34,14 @@ export function claimCases(check: Case): void {
   });
 
   check("C1 a claimed job carries its event and is RUNNING", async ({ store }) => {
-    const event = newEvent({ tenant: "t1", type: "a", timestamp: 5n, payload: bytes("ä\0") });
+    const trace = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
+    const event = newEvent({ tenant: "t1", type: "a", timestamp: 5n, payload: bytes("ä\0"), trace });
     const jobId = only(await acceptAll(store, [event]));
     const leased = await take(store, await store.openSession("worker", longMs));
     const job = await jobOf(store, jobId);
     expect(leased).toMatchObject({ jobId, attempt: 1, acceptedAt: job.acceptedAt });
     const { tenant, eventId, type, timestamp, maxAttempts } = event;
-    expect(leased.event).toMatchObject({ tenant, eventId, type, timestamp, maxAttempts });
+    expect(leased.event).toMatchObject({ tenant, eventId, type, timestamp, maxAttempts, trace });
     expect(Buffer.compare(leased.event.payload, event.payload)).toBe(0);
     expect(job).toMatchObject({ state: "RUNNING", attempts: 1, cancelRequested: false });
     expect([job.nextAttemptAt, job.finishedAt]).toEqual([undefined, undefined]);

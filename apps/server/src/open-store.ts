@@ -1,0 +1,15 @@
+import type { JobStore } from "@event-ingestion/store";
+import { openSqliteStore } from "@event-ingestion/store-sqlite";
+import { ConfigError } from "./config.ts";
+
+/**
+ * Opens the store that the URL names.
+ *
+ * @throws ConfigError for a URL of no known store; StoreError if the store cannot be opened.
+ */
+export async function openStore(url: string): Promise<JobStore> {
+  if (url.startsWith("sqlite:")) return openSqliteStore(url);
+  // The URL may hold a password: only its scheme is shown.
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? "no scheme";
+  throw new ConfigError(`STORE_URL must begin with "sqlite:", got ${scheme}`);
+}

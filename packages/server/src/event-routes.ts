@@ -1,0 +1,135 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import {
+  type EventRequest,
+  type EventResponse,
+  EventResponseSchema,
+  EventService,
+  IngestBatchResponseSchema,
+  Outcome,
+} from "@event-ingestion/api";
+import type { Appended, Batcher, Caps, Job, NewEvent } from "@event-ingestion/store";
+import type { Ingest } from "./ingest.ts";
+import { jobStatus } from "./job-status.ts";
+import type { Rejection, ServerEvent } from "./observe.ts";
+import { storeStatus } from "./store-status.ts";
+import { badRequest, checkEvent, type Violation } from "./validate.ts";
+
+/** Events in one IngestBatch. */
+const maxBatchEvents = 1000;
+
+/** What the EventService needs. */
+export interface EventServiceContext {
+  ingest: Ingest;
+  /** Looks jobs up; requests that come while a lookup is under way share the next. */
+  jobs: Batcher<string, Job | null>;
+  caps: Pick<Caps, "maxPayloadBytes">;
+  /** Attempts that a job gets, fixed when it is accepted. */
+  maxAttempts: number;
+  observe: (event: ServerEvent) => void;
+}
+
+/** Until callers have credentials there is one tenant. */
+const tenant = "";
+
+/** event.EventService. */
+export function eventRoutes(context: EventServiceContext): (router: ConnectRouter) => void {
+  const { ingest, jobs, observe } = context;
+  const rules = { tenant, maxAttempts: context.maxAttempts, caps: context.caps };
+
+  const append = async (events: readonly NewEvent[], signal: AbortSignal): Promise<EventResponse[]> => {
+    try {
+      const appended = await ingest.append(events, signal);
+      return appended.map((one) => answer(observe, response(one)));
+    } catch (error) {
+      observe({ kind: "rejected", reason: rejection(error), count: events.length });
+      throw error;
+    }
+  };
+
+  const ingestEvent = async (request: EventRequest, signal: AbortSignal): Promise<EventResponse> => {
+    if (request.eventId === "") return answer(observe, invalid(noEventId));
+    const checked = checkEvent(request, rules);
+    if ("violation" in checked) {
+      observe({ kind: "rejected", reason: "invalid", count: 1 });
+      throw badRequest(checked.violation);
+    }
+    const [only] = await append([checked.event], signal);
+    if (only === undefined) throw new Error("the store gave no result for an event");
+    return only;
+  };
+
+  const ingestBatch = async (
+    requests: readonly EventRequest[],
+    signal: AbortSignal,
+  ): Promise<EventResponse[]> => {
+    if (requests.length > maxBatchEvents) {
+      observe({ kind: "rejected", reason: "invalid", count: requests.length });
+      const message = `events must be at most ${maxBatchEvents}, got ${requests.length}`;
+      throw badRequest({ field: "events", message });
+    }
+    const checked = requests.map((request) =>
+      request.eventId === "" ? { violation: noEventId } : checkEvent(request, rules),
+    );
+    const stored = await append(
+      checked.flatMap((one) => ("event" in one ? [one.event] : [])),
+      signal,
+    );
+    const next = stored.values();
+    return checked.map((one) => {
+      if ("violation" in one) return answer(observe, invalid(one.violation));
+      const { value } = next.next();
+      if (value === undefined) throw new Error("the store gave no result for an event");
+      return value;
+    });
+  };
+
+  return (router) =>
+    router.service(EventService, {
+      ingestEvent: (request, { signal }) => ingestEvent(request, signal),
+      async ingestBatch(request, { signal }) {
+        return create(IngestBatchResponseSchema, { results: await ingestBatch(request.events, signal) });
+      },
+      async getStatus({ jobId }, { signal }) {
+        const [job] = await jobs.submit([jobId], signal).catch((error: unknown) => {
+          throw storeStatus(error);
+        });
+        return jobStatus(jobId, job?.tenant === tenant ? job : undefined);
+      },
+    });
+}
+
+const noEventId: Violation = { field: "event_id", message: "No event id received" };
+
+function answer(observe: (event: ServerEvent) => void, given: EventResponse): EventResponse {
+  observe({ kind: "ingested", outcome: given.outcome, count: 1 });
+  return given;
+}
+
+function invalid({ message }: Violation): EventResponse {
+  return respond({ accepted: false, message, outcome: Outcome.INVALID });
+}
+
+function response({ outcome, jobId }: Appended): EventResponse {
+  switch (outcome) {
+    case "ACCEPTED":
+      return respond({ accepted: true, message: stored, jobId, outcome: Outcome.ACCEPTED });
+    case "DUPLICATE":
+      return respond({ accepted: true, message: stored, jobId, outcome: Outcome.DUPLICATE });
+    case "CONFLICT":
+      return respond({ accepted: false, message: conflict, outcome: Outcome.CONFLICT });
+  }
+}
+
+const stored = "Event received successfully";
+const conflict = "event_id already used with a different payload";
+
+function respond(init: MessageInitShape<typeof EventResponseSchema>): EventResponse {
+  return create(EventResponseSchema, init);
+}
+
+function rejection(error: unknown): Rejection {
+  if (!(error instanceof ConnectError)) return "unavailable";
+  if (error.code === Code.Canceled || error.code === Code.DeadlineExceeded) return "aborted";
+  return "unavailable";
+}

@@ -1,0 +1,6 @@
+export { createServer, type EventServer } from "./server.ts";
+export type { ServerOptions } from "./options.ts";
+export type { Readiness } from "./readiness.ts";
+export type { Rejection, ServerEvent } from "./observe.ts";
+export { createMetrics, type Metrics } from "./metrics.ts";
+export type { NodeHandler } from "./http/safe-adapter.ts";

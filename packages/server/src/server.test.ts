@@ -1,0 +1,262 @@
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { EventService, Outcome } from "@event-ingestion/api";
+import { RetryInfoSchema } from "@event-ingestion/api/error-details";
+import { type JobStore, StoreError } from "@event-ingestion/store";
+import { openSqliteStore } from "@event-ingestion/store-sqlite";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { createServer } from "./server.ts";
+import type { ServerOptions } from "./options.ts";
+import type { ServerEvent } from "./observe.ts";
+
+interface Setup {
+  client: Client<typeof EventService>;
+  /** The real store, without what the test puts in between. */
+  store: JobStore;
+  events: ServerEvent[];
+  server: ReturnType<typeof createServer>;
+  url: string;
+}
+
+/** A server on a free port over the real store; `between` replaces calls of the port. */
+async function setup(
+  between: (store: JobStore) => Partial<JobStore> = () => ({}),
+  options: Partial<ServerOptions> = {},
+): Promise<Setup> {
+  const store = await openSqliteStore("sqlite::memory:");
+  const events: ServerEvent[] = [];
+  const server = createServer({
+    store: decorate(store, between(store)),
+    port: 0,
+    graceMs: 500,
+    observe: (event) => void events.push(event),
+    ...options,
+  });
+  const { url } = await server.listen();
+  onTestFinished(async () => {
+    await server.close();
+    await store.close();
+  });
+  return {
+    client: createClient(EventService, createGrpcTransport({ baseUrl: url })),
+    store,
+    events,
+    server,
+    url,
+  };
+}
+
+/** The store with some of its calls replaced; everything else, getters too, is the real one's. */
+function decorate(store: JobStore, calls: Partial<JobStore>): JobStore {
+  return new Proxy(store, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(name in calls ? calls : target, name);
+      return typeof value === "function" ? value.bind(name in calls ? calls : target) : value;
+    },
+  });
+}
+
+const refusal = async (promise: Promise<unknown>) =>
+  ConnectError.from(
+    await promise.then(
+      () => "no error was thrown",
+      (error: unknown) => error,
+    ),
+  );
+
+/** A gate that a test opens. */
+function gate() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}
+
+test.each(["overloaded", "unavailable"] as const)(
+  "%s: a new event is UNAVAILABLE with a delay, one that is known is still answered",
+  async (reason) => {
+    let refuse = false;
+    const { client, store, events } = await setup((real) => ({
+      append: (batch) =>
+        refuse ? Promise.reject(new StoreError("notApplied", reason, "no room")) : real.append(batch),
+    }));
+    const known = await client.ingestEvent({ eventId: "known", payload: "p" });
+    refuse = true;
+
+    const error = await refusal(client.ingestEvent({ eventId: "new" }));
+    expect(error.code).toBe(Code.Unavailable);
+    expect(Number(error.metadata.get("retry-after"))).toBeGreaterThanOrEqual(1);
+    const [retry] = error.findDetails(RetryInfoSchema);
+    const delayMs = Number(retry?.retryDelay?.seconds) * 1000 + Number(retry?.retryDelay?.nanos) / 1e6;
+    expect(delayMs).toBeGreaterThanOrEqual(800);
+    expect(delayMs).toBeLessThanOrEqual(1200);
+    expect(await store.find("", ["new"])).toEqual([null]);
+
+    expect(await client.ingestEvent({ eventId: "known", payload: "p" })).toMatchObject({
+      outcome: Outcome.DUPLICATE,
+      jobId: known.jobId,
+    });
+    expect(await client.ingestEvent({ eventId: "known", payload: "other" })).toMatchObject({
+      outcome: Outcome.CONFLICT,
+    });
+    expect(events).toContainEqual({ kind: "rejected", reason: "unavailable", count: 1 });
+  },
+);
+
+test("while the store refuses, a batch is answered only if all of it is known", async () => {
+  let refuse = false;
+  const { client, store } = await setup((real) => ({
+    append: (batch) =>
+      refuse ? Promise.reject(new StoreError("notApplied", "overloaded", "no room")) : real.append(batch),
+  }));
+  const known = [{ eventId: "a" }, { eventId: "b" }];
+  await client.ingestBatch({ events: known });
+  refuse = true;
+  const { results } = await client.ingestBatch({ events: [...known, { eventId: "" }] });
+  expect(results.map(({ outcome }) => outcome)).toEqual([
+    Outcome.DUPLICATE,
+    Outcome.DUPLICATE,
+    Outcome.INVALID,
+  ]);
+  const error = await refusal(client.ingestBatch({ events: [...known, { eventId: "c" }] }));
+  expect(error.code).toBe(Code.Unavailable);
+  expect(await store.find("", ["c"])).toEqual([null]);
+});
+
+test("a full queue refuses new events until it has been worked off", async () => {
+  const { client, store } = await setup(undefined, { maxQueuedJobs: 2 });
+  await client.ingestBatch({ events: [{ eventId: "a" }, { eventId: "b" }] });
+  expect((await refusal(client.ingestEvent({ eventId: "c" }))).code).toBe(Code.Unavailable);
+  expect((await client.ingestEvent({ eventId: "a" })).outcome).toBe(Outcome.DUPLICATE);
+
+  const session = await store.openSession("test", 60_000);
+  const leased = await store.claim(session, 10);
+  await store.settle(
+    session,
+    leased.map(({ jobId, attempt }) => ({ jobId, attempt, as: "succeeded" })),
+  );
+  await vi.waitFor(
+    async () => expect((await client.ingestEvent({ eventId: "c" })).accepted).toBe(true),
+    10_000,
+  );
+});
+
+test("an unknown outcome is UNAVAILABLE, and the retry finds the job", async () => {
+  let fail = true;
+  const { client } = await setup((real) => ({
+    append: async (batch) => {
+      const appended = await real.append(batch);
+      if (fail) throw new StoreError("unknown", "unavailable", "the disk went away");
+      return appended;
+    },
+  }));
+  const error = await refusal(client.ingestEvent({ eventId: "a" }));
+  expect(error.code).toBe(Code.Unavailable);
+  expect(error.rawMessage).toContain("unknown whether");
+  expect(error.findDetails(RetryInfoSchema)).toHaveLength(1);
+  fail = false;
+  expect((await client.ingestEvent({ eventId: "a" })).outcome).toBe(Outcome.DUPLICATE);
+});
+
+test("a damaged store is DATA_LOSS; a store that cannot be read is UNAVAILABLE, never not found", async () => {
+  const { client } = await setup(() => ({
+    append: () => Promise.reject(new StoreError("notApplied", "corrupt", "row 7 of /secret/path")),
+    lookup: () => Promise.reject(new StoreError("notApplied", "corrupt", "row 7 of /secret/path")),
+    get: () => Promise.reject(new StoreError("notApplied", "unavailable", "gone")),
+  }));
+  const damaged = await refusal(client.ingestEvent({ eventId: "a" }));
+  expect(damaged.code).toBe(Code.DataLoss);
+  expect(damaged.rawMessage).not.toContain("secret");
+  expect((await refusal(client.getStatus({ jobId: "x" }))).code).toBe(Code.Unavailable);
+});
+
+test("a bug is answered internal with an id that is in the log, and nothing of it leaks", async () => {
+  const { client, events } = await setup(() => ({ get: () => Promise.reject(new Error("secret detail")) }));
+  const error = await refusal(client.getStatus({ jobId: "x" }));
+  expect(error.code).toBe(Code.Internal);
+  expect(error.rawMessage).not.toContain("secret");
+  const logged = events.find((event) => event.kind === "internal-error");
+  expect(logged?.error).toMatchObject({ message: "secret detail" });
+  expect(error.rawMessage).toContain(logged?.id);
+});
+
+test("a deadline that passes before the write: nothing is stored", async () => {
+  const busy = gate();
+  const { client, store } = await setup((real) => ({
+    append: async (batch) => {
+      await busy.opened;
+      return real.append(batch);
+    },
+  }));
+  const first = client.ingestEvent({ eventId: "first" });
+  const error = await refusal(client.ingestEvent({ eventId: "late" }, { timeoutMs: 200 }));
+  expect(error.code).toBe(Code.DeadlineExceeded);
+  busy.open();
+  expect((await first).accepted).toBe(true);
+  expect(await store.find("", ["late"])).toEqual([null]);
+});
+
+test("a cancel once the write is under way: stored once, and the retry is a duplicate", async () => {
+  const busy = gate();
+  const reached = gate();
+  const { client } = await setup((real) => ({
+    append: async (batch) => {
+      reached.open();
+      await busy.opened;
+      return real.append(batch);
+    },
+  }));
+  const aborter = new AbortController();
+  const cancelled = refusal(client.ingestEvent({ eventId: "a" }, { signal: aborter.signal }));
+  await reached.opened;
+  aborter.abort();
+  expect((await cancelled).code).toBe(Code.Canceled);
+  busy.open();
+  expect((await client.ingestEvent({ eventId: "a" })).outcome).toBe(Outcome.DUPLICATE);
+});
+
+test("events that arrive while a commit is under way share the next", async () => {
+  const sizes: number[] = [];
+  const busy = gate();
+  const { client } = await setup((real) => ({
+    append: async (batch) => {
+      sizes.push(batch.length);
+      await busy.opened;
+      return real.append(batch);
+    },
+  }));
+  const calls = Array.from({ length: 50 }, (_, n) => client.ingestEvent({ eventId: `e${n}` }));
+  await vi.waitFor(() => expect(sizes).toHaveLength(1));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  busy.open();
+  const jobs = new Set((await Promise.all(calls)).map(({ jobId }) => jobId));
+  expect(jobs.size).toBe(50);
+  expect(sizes.length).toBeLessThan(10);
+});
+
+test("close answers what is in flight, says NOT_SERVING meanwhile, and takes nothing after", async () => {
+  const busy = gate();
+  const reached = gate();
+  const { client, server, store, events } = await setup((real) => ({
+    append: async (batch) => {
+      reached.open();
+      await busy.opened;
+      return real.append(batch);
+    },
+  }));
+  const inFlight = client.ingestEvent({ eventId: "a" });
+  await reached.opened;
+  const closing = server.close();
+  expect(server.readiness).toEqual({ ready: false, reason: "draining" });
+  busy.open();
+  const { jobId } = await inFlight;
+  await closing;
+  expect(await store.find("", ["a"])).toEqual([jobId]);
+  expect((await refusal(client.ingestEvent({ eventId: "b" }))).code).toBe(Code.Unavailable);
+  expect(events.map(({ kind }) => kind)).toContain("drained");
+});
+
+test("a port that is taken is one clear error", async () => {
+  const { url, store } = await setup();
+  const second = createServer({ store, port: Number(new URL(url).port) });
+  await expect(second.listen()).rejects.toThrow(/127\.0\.0\.1:\d+ is already in use/);
+  await second.close();
+});

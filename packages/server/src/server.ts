@@ -1,0 +1,121 @@
+import type { Server as Http1Server } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { EventService } from "@event-ingestion/api";
+import { file_google_rpc_error_details } from "@event-ingestion/api/error-details";
+import { createHealth, Health } from "@event-ingestion/grpc-health";
+import { reflectionRoutes } from "@event-ingestion/grpc-reflection";
+import { createBatcher, type Job } from "@event-ingestion/store";
+import { eventRoutes } from "./event-routes.ts";
+import { createListener } from "./http/listener.ts";
+import { safeAdapter } from "./http/safe-adapter.ts";
+import { createIngest } from "./ingest.ts";
+import { maintain } from "./maintenance.ts";
+import { resolveOptions, type ServerOptions } from "./options.ts";
+import { watchQueueDepth } from "./queue-depth.ts";
+import { type Readiness, watchReadiness } from "./readiness.ts";
+import { retryLater } from "./retry-info.ts";
+
+/** The service on its port. */
+export interface EventServer extends AsyncDisposable {
+  /** Starts to listen. @throws Error in one line if the address cannot be had. */
+  listen(): Promise<{ url: string; host: string; port: number }>;
+  /** The same as the health of the whole process. */
+  readonly readiness: Readiness;
+  /** The HTTP/1.1 side of the port, for tools that attach to one. */
+  readonly http1: Http1Server;
+  /**
+   * Drains: says NOT_SERVING, stops listening, answers what is in flight, ends streams after the grace time and cuts
+   * what is left at the hard limit. Repeated calls wait for the same drain. The store stays open.
+   */
+  close(): Promise<void>;
+}
+
+/** @throws RangeError for an option out of its limits. */
+export function createServer(given: ServerOptions): EventServer {
+  const options = resolveOptions(given);
+  const { store, observe } = options;
+  const background = new AbortController();
+  const shutdown = new AbortController();
+
+  const health = createHealth([EventService]);
+  const readiness = watchReadiness(store, {
+    signal: background.signal,
+    changed(now) {
+      health.setAll(now.ready ? "SERVING" : "NOT_SERVING");
+      observe({ kind: "readiness", ...now });
+    },
+  });
+  const depth = watchQueueDepth(store, background.signal);
+  const ingest = createIngest(store, options, {
+    queued: depth.queued,
+    observe(event) {
+      if (event.kind === "appended") depth.added(event.events);
+      observe(event);
+    },
+  });
+  const jobs = createBatcher<string, Job | null>({ ...lookupLimits, run: (ids) => store.get(ids) });
+
+  const observeConnection = (event: { what: string; error?: unknown }) =>
+    observe({ kind: "connection", ...event });
+  const handler = safeAdapter({
+    routes(router) {
+      eventRoutes({ ...options, ingest, jobs, caps: store.caps })(router);
+      health.routes(router);
+      reflectionRoutes([EventService, Health], { extraFiles: [file_google_rpc_error_details] })(router);
+    },
+    fallback: options.fallback,
+    shutdownSignal: shutdown.signal,
+    onError: (failure) => observe({ kind: "internal-error", ...failure }),
+    observe: observeConnection,
+  });
+  const listener = createListener(handler, { observe: observeConnection });
+  let maintenance: Promise<void> | undefined;
+  let drained: Promise<void> | undefined;
+
+  const drain = async () => {
+    observe({ kind: "draining" });
+    let forced = false;
+    const hardLimit = setTimeout(() => {
+      forced = true;
+      listener.destroy();
+    }, options.hardLimitMs);
+    readiness.drain();
+    await sleep(options.lameDuckMs);
+    listener.stop();
+    const reason = retryLater("the server is shutting down; call again");
+    const grace = setTimeout(() => shutdown.abort(reason), options.graceMs);
+    await listener.closed;
+    clearTimeout(grace);
+    clearTimeout(hardLimit);
+    await Promise.all([ingest.close(), jobs.close()]);
+    background.abort();
+    await maintenance;
+    observe({ kind: "drained", forced });
+  };
+
+  return {
+    async listen() {
+      const { port, address } = await listener.listen(options);
+      maintenance = maintain(store, options.policy, { signal: background.signal, observe });
+      const url = `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+      observe({ kind: "listening", url });
+      return { url, host: address, port };
+    },
+    get readiness() {
+      return readiness.current();
+    },
+    http1: listener.http1,
+    close: () => (drained ??= drain()),
+    [Symbol.asyncDispose]: () => (drained ??= drain()),
+  };
+}
+
+/** GetStatus calls share lookups as appends share commits; two, so that one decodes while the other reads. */
+const lookupLimits = {
+  concurrency: 2,
+  maxBatch: 1000,
+  maxBatchBytes: Number.POSITIVE_INFINITY,
+  maxPending: 20_000,
+  maxPendingBytes: Number.POSITIVE_INFINITY,
+  bytesOf: () => 0,
+};

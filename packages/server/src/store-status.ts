@@ -1,0 +1,27 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { StoreError } from "@event-ingestion/store";
+import { retryLater } from "./retry-info.ts";
+
+/**
+ * The one place that turns a store's error into an answer. Everything else that is thrown is a bug and stays as it
+ * is, for the adapter to answer "internal".
+ */
+export function storeStatus(error: unknown): unknown {
+  if (!(error instanceof StoreError)) return error;
+  switch (error.reason) {
+    case "overloaded":
+      return retryLater("the service is full, nothing was stored; retry with the same event_id");
+    case "unavailable":
+    case "locked":
+    case "incompatible":
+      return retryLater(
+        error.outcome === "unknown"
+          ? "the store did not answer, it is unknown whether the event was stored; retry with the same event_id"
+          : "the store is not available; retry with the same event_id",
+      );
+    case "corrupt":
+      return new ConnectError("the store is damaged; an operator must restore it", Code.DataLoss);
+    case "invalid":
+      return error;
+  }
+}

@@ -1,0 +1,132 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { root, serverMain, startServer } from "./support/server-process.ts";
+import { tempDir } from "./support/temp-dir.ts";
+
+/** Runs event-server to its end, for starts that must fail. */
+function start(env: Record<string, string>, args: string[] = []) {
+  const options = {
+    env: { PATH: process.env.PATH, PORT: "0", ...env },
+    encoding: "utf8",
+    timeout: 20_000,
+  } as const;
+  const { status, stdout, stderr } = spawnSync(process.execPath, [serverMain, ...args], options);
+  return { status, stdout, stderr };
+}
+
+test("--help names every variable", () => {
+  const { status, stdout } = start({}, ["--help"]);
+  expect(status).toBe(0);
+  for (const name of ["HOST", "PORT", "STORE_URL", "HANDLERS", "MAX_ATTEMPTS", "CONCURRENCY", "LOG_LEVEL"]) {
+    expect(stdout).toContain(`  ${name} `);
+  }
+});
+
+test("bad configuration: every problem, one a line, exit 2", () => {
+  const { status, stderr } = start({ PORT: "abc", MAX_ATTEMPTS: "0" });
+  expect(stderr.trim().split("\n")).toEqual([
+    'event-server: PORT must be a whole number from 0 to 65535, got "abc"',
+    'event-server: MAX_ATTEMPTS must be a whole number from 1 to 1000, got "0"',
+  ]);
+  expect(status).toBe(2);
+});
+
+test("a store of an unknown kind is named without its password, exit 2", () => {
+  const { status, stderr } = start({ STORE_URL: "mysql://user:secret@localhost/x" });
+  expect(stderr).toBe('event-server: STORE_URL must begin with "sqlite:", got mysql:\n');
+  expect(status).toBe(2);
+});
+
+test.each([
+  {
+    what: "is not there",
+    file: undefined,
+    message: /handlers module .*handlers\.mjs.*(not found|no such file|does not exist)/i,
+  },
+  { what: "does not parse", file: "export default [", message: /handlers module .*handlers\.mjs.*/ },
+  { what: "throws", file: "throw new Error('boom')", message: /handlers module .*handlers\.mjs.*boom/ },
+  {
+    what: "has no default export",
+    file: "export const x = 1",
+    message: /handlers module .*handlers\.mjs.*default/,
+  },
+  {
+    what: "exports no handlers",
+    file: "export default [() => 1]",
+    message: /handlers module .*handlers\.mjs.*defineHandler/,
+  },
+])("a handlers module that $what: one clear line, exit 1", ({ file, message }) => {
+  using dir = tempDir();
+  const path = join(dir.path, "handlers.mjs");
+  if (file !== undefined) writeFileSync(path, file);
+  const { status, stderr } = start({ STORE_URL: "sqlite::memory:", HANDLERS: path });
+  expect(stderr).toMatch(message);
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(status).toBe(1);
+});
+
+test("a store that another process has open: who holds it, exit 1", async () => {
+  using dir = tempDir();
+  const env = { STORE_URL: `sqlite:${dir.path}/events.db` };
+  await using first = await startServer({ env });
+  const { status, stderr } = start(env);
+  expect(stderr).toMatch(
+    new RegExp(`in use by another process \\(pid ${first.child.pid} on .* since .*\\)\n$`),
+  );
+  expect(status).toBe(1);
+});
+
+test("a file that is no store is named and left alone, exit 1", () => {
+  using dir = tempDir();
+  const path = join(dir.path, "events.db");
+  writeFileSync(path, "this is not a database, ".repeat(100));
+  const { status, stderr } = start({ STORE_URL: `sqlite:${path}` });
+  expect(stderr).toContain(path);
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(status).toBe(1);
+});
+
+test("a store path that is a folder: one clear line, exit 1", () => {
+  using dir = tempDir();
+  mkdirSync(join(dir.path, "events.db"));
+  const { status, stderr } = start({ STORE_URL: `sqlite:${dir.path}/events.db` });
+  expect(stderr).toContain("events.db");
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(status).toBe(1);
+});
+
+test("a port that is taken: one clear line, exit 1", async () => {
+  await using first = await startServer({ env: { STORE_URL: "sqlite::memory:" } });
+  const { status, stderr } = start({ STORE_URL: "sqlite::memory:", PORT: String(first.port) });
+  expect(stderr).toMatch(new RegExp(`127\\.0\\.0\\.1:${first.port} is already in use`));
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(status).toBe(1);
+});
+
+test.each(["SIGTERM", "SIGINT"] as const)("%s drains and exits 0", async (signal) => {
+  await using server = await startServer({
+    env: { STORE_URL: "sqlite::memory:", HANDLERS: `${root}test/support/handlers.ts` },
+  });
+  expect(await server.stop(signal)).toBe(0);
+  expect(server.log.map(({ msg }) => msg)).toEqual(
+    expect.arrayContaining(["listening", "draining", "drained"]),
+  );
+});
+
+test("the log is JSON lines without payloads", async () => {
+  await using server = await startServer({ env: { STORE_URL: "sqlite::memory:", LOG_LEVEL: "trace" } });
+  const canary = 'canary-7f3a\n{"level":60}';
+  const body = JSON.stringify({ eventId: "log", payload: canary, type: "unknown" });
+  const headers = { "content-type": "application/json" };
+  await fetch(`${server.url}/event.EventService/IngestEvent`, { method: "POST", headers, body });
+  await fetch(`${server.url}/event.EventService/IngestEvent`, {
+    method: "POST",
+    headers,
+    body: `{"eventId":["${canary}"]}`,
+  });
+  await server.stop();
+  expect(JSON.stringify(server.log)).not.toContain("canary");
+  expect(server.stderr()).toBe("");
+});

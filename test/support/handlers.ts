@@ -1,0 +1,14 @@
+// The handlers of the system tests.
+import { defineHandler, Reject, RetryLater } from "@event-ingestion/worker";
+
+export default [
+  defineHandler("echo", async (event) => event.payload),
+  defineHandler("reject", async () => {
+    throw new Reject("no good");
+  }),
+  defineHandler("fail-once", async (_event, { attempt }) => {
+    if (attempt === 1) throw new RetryLater(1, "first attempt fails");
+    return `attempt ${attempt}`;
+  }),
+  defineHandler("*", async () => undefined),
+];
