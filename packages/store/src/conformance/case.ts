@@ -18,15 +18,11 @@ export interface Engine {
 /** Why a case does not apply to an engine with these capabilities, or undefined if it does. */
 export type Unless = (caps: Caps) => string | undefined;
 
-interface CaseOptions {
-  /** A case that does not apply is reported as skipped, with the reason. */
-  unless?: Unless;
-  /** Default: 60 s, since some engines sleep where others move a clock. */
-  timeoutMs?: number;
-}
+/** Declares one case. One that does not apply is reported as skipped, with the reason. */
+export type Case = (title: string, run: (engine: Engine) => Promise<void>, unless?: Unless) => void;
 
-/** Declares one case. */
-export type Case = (title: string, run: (engine: Engine) => Promise<void>, options?: CaseOptions) => void;
+/** Much, since some engines sleep where others move a clock. */
+const timeoutMs = 60_000;
 
 /** The data ends with the handle, so there is nothing to open again. */
 export const unlessMemory: Unless = ({ durability }) =>
@@ -35,7 +31,7 @@ export const unlessMemory: Unless = ({ durability }) =>
 /** Cases over this backend: each opens a store of its own, named after its code, and closes it in the end. */
 export function createCase(backend: ConformanceBackend): Case {
   let cases = 0;
-  return (title, run, { unless, timeoutMs = 60_000 } = {}) => {
+  return (title, run, unless) => {
     // oxlint-disable-next-line vitest/valid-title, vitest/expect-expect -- both are the case's
     test(title, { timeout: timeoutMs }, async ({ skip }) => {
       const code = title.slice(0, title.indexOf(" ")).toLowerCase();

@@ -23,7 +23,7 @@ export function hintCases(check: Case): void {
       controller.abort();
       await done;
     },
-    { unless: unlessShared },
+    unlessShared,
   );
 
   check(
@@ -44,7 +44,7 @@ export function hintCases(check: Case): void {
       controller.abort();
       await done;
     },
-    { unless: unlessShared },
+    unlessShared,
   );
 }
 

@@ -148,7 +148,7 @@ export function leaseCases(check: Case): void {
       ]);
       expect(await store.settle(remoteSession, [{ jobId, attempt, as: "succeeded" }])).toEqual(["ok"]);
     },
-    { unless: unlessRestarted },
+    unlessRestarted,
   );
 
   check(
@@ -164,7 +164,7 @@ export function leaseCases(check: Case): void {
       expect(await maintainAll(again)).toMatchObject({ requeued: 1 });
       expect(await jobOf(again, jobId)).toMatchObject({ state: "QUEUED", lastError: "worker lost" });
     },
-    { unless: unlessMemory },
+    unlessMemory,
   );
 }
 

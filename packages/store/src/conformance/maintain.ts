@@ -117,7 +117,7 @@ export function maintainCases(check: Case): void {
       const session = await again.openSession("worker", longMs);
       expect(await take(again, session)).toMatchObject({ jobId: after, attempt: 1 });
     },
-    { unless: unlessMemory },
+    unlessMemory,
   );
 
   check("M5 two maintainers at once do each thing once", async ({ store, second, spanMs, elapse }) => {
@@ -165,7 +165,7 @@ export function maintainCases(check: Case): void {
       }
       expect((await take(again, await again.openSession("worker", longMs))).jobId).toBe(ids[4]);
     },
-    { unless: unlessMemory },
+    unlessMemory,
   );
 
   check(
@@ -179,7 +179,7 @@ export function maintainCases(check: Case): void {
         events.map(({ eventId }) => ({ eventId })),
       );
     },
-    { unless: unlessMemory },
+    unlessMemory,
   );
 
   check("M9 a call does bounded work and says when there is more", async ({ store, spanMs, elapse }) => {

@@ -32,7 +32,7 @@ export function modelPolicy(spanMs: number): Policy {
 
 export function acceptJob(jobId: JobId, event: NewEvent, due: Timer): ModelJob {
   const { maxAttempts } = event;
-  const fresh = { state: "QUEUED", attempts: 0, lost: 0, cancelRequested: false, errors: [] } as const;
+  const fresh = { state: "QUEUED", attempts: 0, lost: 0, cancelRequested: false } as const;
   return { ...fresh, jobId, event, maxAttempts, due, errors: [] };
 }
 
