@@ -43,19 +43,27 @@ test.each([
   {
     what: "is not there",
     file: undefined,
-    message: /handlers module .*handlers\.mjs.*(not found|no such file|does not exist)/i,
+    message: /cannot load handlers from .*handlers\.mjs.*(not found|no such file|does not exist)/i,
   },
-  { what: "does not parse", file: "export default [", message: /handlers module .*handlers\.mjs.*/ },
-  { what: "throws", file: "throw new Error('boom')", message: /handlers module .*handlers\.mjs.*boom/ },
+  {
+    what: "does not parse",
+    file: "export default [",
+    message: /cannot load handlers from .*handlers\.mjs.*/,
+  },
+  {
+    what: "throws",
+    file: "throw new Error('boom')",
+    message: /cannot load handlers from .*handlers\.mjs.*boom/,
+  },
   {
     what: "has no default export",
     file: "export const x = 1",
-    message: /handlers module .*handlers\.mjs.*default/,
+    message: /cannot load handlers from .*handlers\.mjs.*default/,
   },
   {
     what: "exports no handlers",
     file: "export default [() => 1]",
-    message: /handlers module .*handlers\.mjs.*defineHandler/,
+    message: /cannot load handlers from .*handlers\.mjs.*defineHandler/,
   },
 ])("a handlers module that $what: one clear line, exit 1", ({ file, message }) => {
   using dir = tempDir();

@@ -1,3 +1,4 @@
+import { ListenError } from "@event-ingestion/server";
 import { StoreError } from "@event-ingestion/store";
 import { HandlersError } from "@event-ingestion/worker";
 import { ConfigError, readConfig, usage } from "./config.ts";
@@ -50,10 +51,11 @@ export async function run(env: NodeJS.ProcessEnv): Promise<Service> {
   }
 }
 
+/** What people get wrong, each with a message that says it in one line. */
+const mistakes = [ConfigError, HandlersError, ListenError, StoreError];
+
 /** One line for the mistakes of people, the stack for ours. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const expected =
-    error instanceof ConfigError || error instanceof StoreError || error instanceof HandlersError;
-  return expected || "code" in error ? error.message : (error.stack ?? error.message);
+  return mistakes.some((kind) => error instanceof kind) ? error.message : (error.stack ?? error.message);
 }

@@ -4,3 +4,4 @@ export type { Readiness } from "./readiness.ts";
 export type { Rejection, ServerEvent } from "./observe.ts";
 export { createMetrics, type Metrics } from "./metrics.ts";
 export type { NodeHandler } from "./http/safe-adapter.ts";
+export { ListenError } from "./http/listener.ts";

@@ -17,7 +17,7 @@ import { retryLater } from "./retry-info.ts";
 
 /** The service on its port. */
 export interface EventServer extends AsyncDisposable {
-  /** Starts to listen. @throws Error in one line if the address cannot be had. */
+  /** Starts to listen. @throws ListenError if the address cannot be had. */
   listen(): Promise<{ url: string; host: string; port: number }>;
   /** The same as the health of the whole process. */
   readonly readiness: Readiness;

@@ -146,7 +146,7 @@ function closeAfter(response: NodeResponse): void {
 }
 
 /** By code: the texts of Node are for those who know what EADDRINUSE means. */
-function listenError(cause: unknown, address: string): Error {
+function listenError(cause: unknown, address: string): ListenError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
   const why: Record<string, string> = {
     EADDRINUSE: `${address} is already in use`,
@@ -154,5 +154,10 @@ function listenError(cause: unknown, address: string): Error {
     EADDRNOTAVAIL: `${address} is not an address of this machine`,
     ENOTFOUND: `${address} is not a known host`,
   };
-  return new Error(why[code] ?? `cannot listen on ${address}: ${code}`, { cause });
+  return new ListenError(why[code] ?? `cannot listen on ${address}: ${code}`, { cause });
+}
+
+/** The address cannot be had; the message says which and why in one line. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
 }
