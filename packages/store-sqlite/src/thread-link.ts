@@ -35,8 +35,9 @@ export async function startThread(
   options: ThreadOptions,
   heard: (message: Heard) => void,
 ): Promise<ThreadLink> {
-  // Node's flags are meant for the program: --input-type would even keep the thread from starting.
-  const worker = new Worker(threadUrl, { name: "sqlite-store", workerData: options, execArgv: [] });
+  // Flags that load code first (--import) hold for the thread too; --input-type would keep it from starting.
+  const execArgv = process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
+  const worker = new Worker(threadUrl, { name: "sqlite-store", workerData: options, execArgv });
   const pending = new Map<number, Pending>();
   const opened = Promise.withResolvers<void>();
   const exited = Promise.withResolvers<void>();
