@@ -25,7 +25,7 @@ export function retryDelayMs(
   const asked = askedDelayMs(error);
   if (tries >= policy.maxTries || !isTransient(error, asked)) return undefined;
   const backoff = Math.min(policy.retryBaseMs * 2 ** (tries - 1), policy.retryMaxMs);
-  return ((x: number) => x)(backoff * (1 - random / 2));
+  return Math.max(asked ?? 0, backoff * (1 - random / 2));
 }
 
 function isTransient(error: ConnectError, asked: number | undefined): boolean {
