@@ -24,6 +24,6 @@ function backend(urlOf: (name: string) => string): ConformanceBackend {
     async elapse(ms) {
       Atomics.add(new BigInt64Array(clockOffset), 0, BigInt(ms));
     },
-    spanMs: 60_000,
+    spanMs: 3_600_000,
   };
 }

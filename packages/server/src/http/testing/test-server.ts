@@ -1,6 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { EventService } from "@event-ingestion/api";
 import { createHealth } from "@event-ingestion/grpc-health";
+import { reflectionRoutes } from "@event-ingestion/grpc-reflection";
 import { onTestFinished } from "vitest";
 import type { RpcFailure } from "../hide-errors.ts";
 import type { Limits } from "../limits.ts";
@@ -29,7 +30,7 @@ export interface TestServer extends Target {
   shutdown: AbortController;
 }
 
-/** Echo, the health service and an EventService without methods on a free port; `/healthz` and `/throw` beside them. */
+/** Echo, health, reflection and an EventService without methods on a free port; `/healthz` and `/throw` beside them. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const events: ConnectionEvent["what"][] = [];
   const failures: RpcFailure[] = [];
@@ -40,6 +41,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     routes(router) {
       router.service(Echo, { ...echo, ...options.echo }).service(EventService, {});
       createHealth([Echo]).routes(router);
+      reflectionRoutes([Echo])(router);
       paths.push(...router.handlers.map(({ requestPath }) => requestPath));
     },
     fallback(request, response) {
