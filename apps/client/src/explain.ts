@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { exitCodes, Failure } from "./failure.ts";
+import { plain } from "./output.ts";
 
 /** Turns whatever a command threw into a line, a hint and an exit code. `address` is the server as the user named it. */
 export function explain(error: unknown, address: string): Failure {
@@ -8,7 +9,7 @@ export function explain(error: unknown, address: string): Failure {
   if (error instanceof Error && "syscall" in error) {
     return new Failure(error.message, {
       exitCode: exitCodes.usage,
-      hint: "check the name and its permissions",
+      hint: "check the file, its folder and their permissions",
     });
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
@@ -29,7 +30,8 @@ const noCredential = "put a credential into EVENT_TOKEN, or into a file named by
 const repeat = "the same command may be repeated; what is stored is not stored twice";
 
 function explainCall(error: ConnectError, address: string): Failure {
-  const { code, rawMessage: said } = error;
+  const { code } = error;
+  const said = plain(error.rawMessage);
   switch (code) {
     case Code.Unavailable:
       return explainUnavailable(error, address);
@@ -69,7 +71,7 @@ function explainUnavailable({ cause, rawMessage }: ConnectError, address: string
         "name the server with --server host:port",
       );
     default:
-      return failure(unavailable, `${address} is unavailable: ${rawMessage}`, repeat);
+      return failure(unavailable, `${address} is unavailable: ${plain(rawMessage)}`, repeat);
   }
 }
 

@@ -5,7 +5,7 @@ import { exitCodes, usageFailure } from "./failure.ts";
 import { type ImportOptions, importFile } from "./import-file.ts";
 import { readText } from "./input.ts";
 import type { OptionReader } from "./option-reader.ts";
-import { createOutput, inWords } from "./output.ts";
+import { createOutput, inWords, plain } from "./output.ts";
 
 /** The options of `event ingest` as they are given. */
 export interface IngestFlags {
@@ -105,7 +105,7 @@ async function ingestEvent(
     message: response.message,
   };
   if (!response.accepted) {
-    output.one(result, `${eventId} rejected: ${response.message}`);
+    output.one(result, `${eventId} rejected: ${plain(response.message)}`);
     return exitCodes.rejected;
   }
   if (!wait) {
@@ -124,7 +124,7 @@ async function ingestEvent(
 
 function detail({ status, result, lastError }: StatusResponse): string {
   const text = status === "done" ? result : lastError;
-  return text === "" ? "" : `: ${text}`;
+  return text === "" ? "" : `: ${plain(text)}`;
 }
 
 async function readData(data: string): Promise<string> {

@@ -45,6 +45,14 @@ export function table(rows: string[][]): string {
   return rows.map(line).join("\n");
 }
 
+/** Text of others in one line: control characters, which a terminal would obey, as escapes. */
+export function plain(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (character) => {
+    const code = character.charCodeAt(0).toString(16).padStart(4, "0");
+    return { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[character] ?? `\\u${code}`;
+  });
+}
+
 /** "840 ms", "12.3 s", "4 min 05 s". */
 export function inWords(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

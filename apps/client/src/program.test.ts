@@ -122,6 +122,13 @@ test("event demo sends events and waits until they are processed", async () => {
   expect((await store.counts()).byState.SUCCEEDED).toBe(9);
 });
 
+test("a reader of stderr may go, too", async () => {
+  const { begin } = await setup({ worker: true });
+  const { child, ended } = begin("demo", "--count", "1");
+  child.stderr?.destroy();
+  expect(await ended).toMatchObject({ code: 0 });
+});
+
 test("event demo says when nobody processes its events", async () => {
   const { event } = await setup();
   const { code, stderr } = await event(["demo", "--count", "1", "--timeout", "300ms"]);

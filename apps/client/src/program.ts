@@ -13,7 +13,6 @@ Environment:
   SERVER_ADDRESS         the server, unless --server names another one
   EVENT_TOKEN            credential, sent as a bearer token
   EVENT_TOKEN_FILE       a file that holds it; wins over EVENT_TOKEN
-  NO_COLOR               no colours
 
 Exit codes:
   0  all is well                      4    wrong use, invalid argument, credential refused
@@ -72,7 +71,7 @@ function createProgram(runner: Runner): Command {
     .option("--output <format>", "text, json or jsonl (default: text on a terminal, else jsonl)")
     .option(
       "--timeout <duration>",
-      "how long a call may take with its retries (default: 10s, imports 60s a batch)",
+      "how long a call may take with its retries (default: 10s; a batch 60s, demo 60s, --wait for ever)",
     )
     .option("--quiet", "say nothing but results and errors")
     .addHelpText("after", help)

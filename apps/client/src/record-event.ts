@@ -85,7 +85,7 @@ function fromEnvelope(value: JsonObject, record: Content, type: string): NewEven
       ...value,
       payload: textOf(value, "payload", record),
     });
-    const given = value.timestamp !== undefined;
+    const given = value.timestamp !== undefined && value.timestamp !== null;
     return { ...event, type: event.type || type, ...(given && { timestamp }) };
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };

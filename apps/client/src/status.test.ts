@@ -10,6 +10,7 @@ test.each<[MessageInitShape<typeof StatusResponseSchema>, string]>([
   [{ status: "cancelled" }, "j cancelled"],
   [{ status: "done", acceptedAt: at(10), finishedAt: at(12), result: "ok" }, "j done in 2.0 s: ok"],
   [{ status: "done" }, "j done"],
+  [{ status: "done", result: "a\nb\u001B[2J\u009B" }, "j done: a\\nb\\u001b[2J\\u009b"],
   [{ status: "failed", attempts: 3, maxAttempts: 3, lastError: "oh" }, "j failed after 3 of 3 attempts: oh"],
   [{ status: "processing", attempts: 0, maxAttempts: 1 }, "j processing, 0 of 1 attempt"],
   [

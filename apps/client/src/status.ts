@@ -4,7 +4,7 @@ import { type StatusResponse, StatusResponseSchema } from "@event-ingestion/api"
 import type { Config } from "./config.ts";
 import { connect, impatient } from "./connection.ts";
 import { exitCodes } from "./failure.ts";
-import { createOutput, inWords } from "./output.ts";
+import { createOutput, inWords, plain } from "./output.ts";
 
 /** Calls under way at once. */
 const chunk = 50;
@@ -28,10 +28,10 @@ export async function status(ids: string[], config: Config, signal: AbortSignal)
 export function describe(job: StatusResponse, now: number): string {
   const { jobId, attempts, maxAttempts, lastError, result } = job;
   const ofAttempts = `${attempts} of ${maxAttempts} ${maxAttempts === 1 ? "attempt" : "attempts"}`;
-  const why = lastError === "" ? "" : `: ${lastError}`;
+  const why = lastError === "" ? "" : `: ${plain(lastError)}`;
   switch (job.status) {
     case "done":
-      return `${jobId} done${took(job)}${result === "" ? "" : `: ${result}`}`;
+      return `${jobId} done${took(job)}${result === "" ? "" : `: ${plain(result)}`}`;
     case "failed":
       return `${jobId} failed after ${ofAttempts}${why}`;
     case "processing": {

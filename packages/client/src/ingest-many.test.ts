@@ -7,6 +7,7 @@ import type { NewEvent } from "./new-event.ts";
 
 interface Batch {
   events: EventRequest[];
+  signal: AbortSignal;
   answer(): void;
   fail(error: ConnectError): void;
 }
@@ -20,7 +21,7 @@ function setup() {
       async ingestBatch({ events }, { signal }) {
         await new Promise<void>((resolve, reject) => {
           signal.addEventListener("abort", () => reject(new Error("aborted")));
-          batches.push({ events, answer: resolve, fail: reject });
+          batches.push({ events, signal, answer: resolve, fail: reject });
           arrived.resolve();
         });
         return { results: events.map(({ payload }) => result(payload)) };
@@ -177,9 +178,19 @@ describe("ingestMany", () => {
     batches[0]?.answer();
     await expect(loop).resolves.toMatchObject({ index: 0 });
     expect(closed).toBe(true);
+    await vi.waitFor(() => expect(batches[1]?.signal.aborted).toBe(true));
     const sent = batches.length;
     await settle();
     expect(batches).toHaveLength(sent);
+  });
+
+  test("ending the loop does not wait for a source that gives nothing", async () => {
+    const { client, answer } = setup();
+    const loop = (async () => {
+      for await (const item of client.ingestMany(stuck())) return item;
+    })();
+    await answer(1);
+    await expect(loop).resolves.toMatchObject({ index: 0 });
   });
 
   test("an abort ends it while the source gives nothing", async () => {
@@ -271,4 +282,10 @@ async function* silent() {
 function* failing() {
   yield* numbered(3);
   throw new Error("disk is gone");
+}
+
+/** A source that gives one event and nothing more. */
+async function* stuck() {
+  yield { payload: "p" };
+  yield* silent();
 }

@@ -74,17 +74,31 @@ test.each(Object.entries(transports))(
   "a restart of the server costs no event, over %s",
   async (_name, transport) => {
     const { store, server, url, port } = await setup();
-    const client = createEventClient({ transport: transport(url), maxTries: 1000, retryMaxMs: 100 });
-    let restarted: Promise<void> | undefined;
+    let failed: (() => void) | undefined;
+    const client = createEventClient({
+      transport: transport(url),
+      maxTries: 1000,
+      retryMaxMs: 100,
+      observe: () => failed?.(),
+    });
+    const closed = Promise.withResolvers<void>();
     const restart = async () => {
       await server.close();
+      closed.resolve();
+      await new Promise<void>((resolve) => (failed = resolve));
       const next = createServer({ store, port, graceMs: 100 });
       onTestFinished(() => next.close());
       await next.listen();
     };
-    const events = Array.from({ length: 300 }, (_, n): NewEvent => ({ payload: String(n) }));
+    async function* events(): AsyncGenerator<NewEvent> {
+      for (let n = 0; n < 300; n++) {
+        if (n === 150) await closed.promise;
+        yield { payload: String(n) };
+      }
+    }
+    let restarted: Promise<void> | undefined;
     let accepted = 0;
-    for await (const { response } of client.ingestMany(events, { batchSize: 5, concurrency: 2 })) {
+    for await (const { response } of client.ingestMany(events(), { batchSize: 5, concurrency: 2 })) {
       if (response.accepted) accepted++;
       if (accepted === 50) restarted = restart();
     }
