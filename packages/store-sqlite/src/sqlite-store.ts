@@ -52,6 +52,7 @@ export async function openSqliteStore(url: string, options: SqliteOptions = {}):
     get health() {
       return health;
     },
+    ended: thread.ended,
     append: (batch) => thread.call("append", withOwnPayloads(batch)),
     lookup: (batch) => thread.call("lookup", withOwnPayloads(batch)),
     openSession: (...args) => thread.call("openSession", ...args),

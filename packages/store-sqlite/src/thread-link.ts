@@ -11,6 +11,8 @@ export interface ThreadLink {
     name: Name,
     ...args: Parameters<Operations[Name]>
   ): Promise<ReturnType<Operations[Name]>>;
+  /** Resolves with the reason when the thread has ended without being asked to. */
+  readonly ended: Promise<StoreError>;
   /** Lets the thread finish what it was asked. */
   close(): Promise<void>;
 }
@@ -41,6 +43,7 @@ export async function startThread(
   const pending = new Map<number, Pending>();
   const opened = Promise.withResolvers<void>();
   const exited = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<StoreError>();
   let lastId = 0;
   let refusal: StoreError | undefined;
 
@@ -50,6 +53,10 @@ export async function startThread(
     if (refusal !== undefined) return;
     refusal = reason;
     heard({ kind: "ended", reason: reason.message });
+  };
+  const fail = (reason: StoreError) => {
+    if (refusal === undefined) ended.resolve(reason);
+    refuseCalls(reason);
   };
   const answer = (given: Answer) => {
     const call = pending.get(given.id);
@@ -70,9 +77,9 @@ export async function startThread(
         return heard(message);
     }
   });
-  worker.on("error", (cause) => refuseCalls(unavailable("the thread of the store failed", { cause })));
+  worker.on("error", (cause) => fail(unavailable("the thread of the store failed", { cause })));
   worker.on("exit", () => {
-    refuseCalls(unavailable("the thread of the store ended"));
+    fail(unavailable("the thread of the store ended"));
     for (const { name, reject } of pending.values()) reject(cutOff(name, refusal));
     pending.clear();
     if (refusal !== undefined) opened.reject(refusal);
@@ -93,6 +100,7 @@ export async function startThread(
         pending.set(id, { name, resolve: resolve as (value: unknown) => void, reject });
       });
     },
+    ended: ended.promise,
     close() {
       if (refusal === undefined) ask("close");
       refuseCalls(unavailable("the store is closed"));

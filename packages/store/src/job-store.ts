@@ -14,6 +14,8 @@
  * - SUCCEEDED, DEAD, CANCELLED: terminal. DEAD and CANCELLED are left by `redrive`, all of them by retention.
  */
 
+import type { StoreError } from "./store-error.ts";
+
 /** UUIDv7 in text form, 36 characters, minted by the store. Time-ordered. */
 export type JobId = string;
 
@@ -155,6 +157,11 @@ export interface JobStore {
   readonly caps: Caps;
   /** Whether appends can succeed now, and why not. Reads may work while this is false. */
   readonly health: { readonly writable: boolean; readonly reason?: string };
+  /**
+   * Resolves with the reason when the store has ended without being closed (its thread died): every call fails from
+   * then on, and only opening it anew helps. Never rejects. Absent: such a store comes back by itself.
+   */
+  readonly ended?: Promise<StoreError>;
 
   /** Stores key, job and queue entry of every new event, in one commit for all. Refuses the whole batch if one event breaks a rule. */
   append(batch: readonly NewEvent[]): Promise<Appended[]>;
