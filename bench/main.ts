@@ -13,10 +13,8 @@ const badUsage = 2;
 async function main(options: Options): Promise<void> {
   const all = await loadScenarios();
   const names = all.map(({ name }) => name);
-  if (options.help) {
-    process.stdout.write(`${usage}\nScenarios: ${names.join(", ")}\n`);
-    return;
-  }
+  if (options.help) return print(usage);
+  if (options.list) return print(all.map(({ name, title }) => `${name}: ${title}\n`).join(""));
   const unknown = options.only.find((text) => !names.some((name) => name.includes(text)));
   if (unknown !== undefined) return refuse(`no scenario has "${unknown}" in its name: ${names.join(", ")}`);
   const chosen = all.filter(
@@ -32,13 +30,13 @@ async function main(options: Options): Promise<void> {
     signal: interrupted.signal,
   });
   const summaries = summarize(results);
-  process.stdout.write(renderReport(machine, options, summaries));
-  if (options.json !== undefined) {
+  const report = renderReport(machine, options, summaries);
+  print(report);
+  if (options.out !== undefined) {
     const { rounds, seconds } = options;
-    writeFileSync(
-      options.json,
-      `${JSON.stringify({ machine, rounds, seconds, summaries, results }, null, 2)}\n`,
-    );
+    const measured = { machine, rounds, seconds, summaries, results };
+    writeFileSync(options.out, report);
+    writeFileSync(options.out.replace(/md$/, "json"), `${JSON.stringify(measured, null, 2)}\n`);
   }
   // A peer that is not installed is no failure, the service not working is one.
   if (summaries.some(({ kind, failure }) => kind === "service" && failure !== undefined))
@@ -63,6 +61,10 @@ async function loadScenarios(): Promise<Scenario[]> {
 async function describe(): Promise<Machine> {
   using dir = tempDir();
   return await describeMachine(dir.path);
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
 }
 
 function refuse(problem: string): void {

@@ -7,8 +7,10 @@ export interface Options {
   warmUpSeconds: number;
   /** Parts of scenario names; empty: all scenarios. */
   only: string[];
-  /** Where to write every measurement as JSON. */
-  json: string | undefined;
+  /** Where to write the report, which ends in .md; every measurement goes beside it as JSON. */
+  out: string | undefined;
+  /** Print the names of the scenarios instead of running them. */
+  list: boolean;
   help: boolean;
 }
 
@@ -17,8 +19,9 @@ export const usage = `pnpm bench [options]: measures the service beside its refe
   --rounds N       rounds, of which the medians are shown, 1 to 100 (3)
   --seconds S      how long each scenario is measured in a round, 0.1 to 60 (2); warming up takes half of it
   --only TEXT      only scenarios with TEXT in their name; may be repeated
-  --json FILE      writes the measurements of every round to FILE
-  --help           shows this text and the names of the scenarios
+  --out FILE.md    also writes the report to FILE.md, and the measurements of every round to FILE.json
+  --list           prints the names of the scenarios
+  --help           prints this text
 `;
 
 /** @throws Error in one line for an option that cannot be understood. */
@@ -29,15 +32,17 @@ export function readOptions(args: string[]): Options {
       rounds: { type: "string", default: "3" },
       seconds: { type: "string", default: "2" },
       only: { type: "string", multiple: true, default: [] },
-      json: { type: "string" },
+      out: { type: "string" },
+      list: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   const rounds = between("--rounds", values.rounds, 1, 100);
   if (!Number.isInteger(rounds)) throw new Error(`--rounds must be a whole number, got ${values.rounds}`);
   const seconds = between("--seconds", values.seconds, 0.1, 60);
-  const { only, json, help } = values;
-  return { rounds, seconds, warmUpSeconds: seconds / 2, only, json, help };
+  const { only, out, list, help } = values;
+  if (out !== undefined && !out.endsWith(".md")) throw new Error(`--out must end in .md, got "${out}"`);
+  return { rounds, seconds, warmUpSeconds: seconds / 2, only, out, list, help };
 }
 
 function between(name: string, text: string, min: number, max: number): number {

@@ -25,9 +25,9 @@ function rows(report: string): string[] {
 
 test("the service is measured beside a reference: a row each, with plausible figures", () => {
   using dir = tempDir();
-  const json = join(dir.path, "bench.json");
+  const report = join(dir.path, "report.md");
   const chosen = ["--only", "ingest-grpc-64", "--only", "ingest-to-done", "--only", "stock-connect-grpc"];
-  const { status, stdout, stderr } = bench(...quick, "--json", json, ...chosen);
+  const { status, stdout, stderr } = bench(...quick, "--out", report, ...chosen);
   expect({ status, stderr }).toMatchObject({ status: 0 });
   expect(rows(stdout)).toEqual([
     expect.stringMatching(
@@ -38,8 +38,9 @@ test("the service is measured beside a reference: a row each, with plausible fig
   ]);
   expect(stdout).toContain(`Node ${process.versions.node}, SQLite ${process.versions.sqlite}`);
   expect(stdout).toContain("durability of the service: fsync");
+  expect(readFileSync(report, "utf8")).toBe(stdout);
 
-  const { summaries, results } = JSON.parse(readFileSync(json, "utf8")) as {
+  const { summaries, results } = JSON.parse(readFileSync(join(dir.path, "report.json"), "utf8")) as {
     summaries: Summary[];
     results: Result[];
   };
@@ -112,13 +113,22 @@ test.each([
   ["--rounds", "0"],
   ["--rounds", "1.5"],
   ["--seconds", "soon"],
+  ["--out", "report.txt"],
 ])("%s %s is refused", (option, value) => {
   const { status, stderr } = bench(option, value);
   expect(status).toBe(2);
-  expect(stderr).toMatch(new RegExp(`^bench: ${option} must be a .*number.*, got "?${value}`));
+  expect(stderr).toMatch(new RegExp(`^bench: ${option} must .*, got "?${value}`));
 });
 
-const options = { rounds: 1, seconds: 0.1, warmUpSeconds: 0.05, only: [], json: undefined, help: false };
+const options = {
+  rounds: 1,
+  seconds: 0.1,
+  warmUpSeconds: 0.05,
+  only: [],
+  out: undefined,
+  list: false,
+  help: false,
+};
 const quiet = { progress: () => undefined, signal: AbortSignal.timeout(50_000) };
 const machine = {
   cores: 2,
