@@ -9,7 +9,17 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{packages,apps}/*/src/**/*.test.ts"],
+          exclude: ["packages/store-postgres/**"],
           testTimeout: 20_000,
+          benchmark: { include: [] },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "postgres",
+          include: ["packages/store-postgres/src/**/*.test.ts"],
+          testTimeout: 60_000,
           benchmark: { include: [] },
         },
       },
