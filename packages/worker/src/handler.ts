@@ -69,7 +69,7 @@ export class Reject extends Error {
 }
 
 /** The longest delay that `RetryLater` takes: 365 days. */
-const maxDelayMs = 365 * 24 * 3600 * 1000;
+export const maxDelayMs: number = 365 * 24 * 3600 * 1000;
 
 /** Thrown by a handler: the attempt failed, and the next one shall not begin before `delayMs` have passed. */
 export class RetryLater extends Error {
@@ -90,12 +90,12 @@ export class RetryLater extends Error {
 }
 
 /** Knows `Reject` of every copy of this package. */
-export function isReject(thrown: unknown): thrown is Reject {
+export function isReject(thrown: unknown): boolean {
   return hasMark(thrown, rejectMark);
 }
 
-/** Knows `RetryLater` of every copy of this package. */
-export function isRetryLater(thrown: unknown): thrown is RetryLater {
+/** Knows `RetryLater` of every copy of this package, and of subclasses that say anything as their delay. */
+export function isRetryLater(thrown: unknown): thrown is { readonly delayMs: unknown } {
   return hasMark(thrown, retryLaterMark);
 }
 

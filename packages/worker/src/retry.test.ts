@@ -42,3 +42,21 @@ test.for([
     expect(retryDelayMs(new RetryLater(asked), 9, { ...policy, random })).toBe(delayMs);
   }
 });
+
+test.for([
+  [-1, 0],
+  [Number.NEGATIVE_INFINITY, 0],
+  [Number.POSITIVE_INFINITY, 365 * 24 * 3600 * 1000],
+  [1e300, 365 * 24 * 3600 * 1000],
+])("a RetryLater that asks for %d ms nevertheless waits %i ms", ([asked, delayMs]) => {
+  const thrown = Object.assign(new RetryLater(1), { delayMs: asked });
+  expect(retryDelayMs(thrown, 3, { ...policy, random: middle })).toBe(delayMs);
+});
+
+test.for([Number.NaN, undefined, null, "7", 7n])(
+  "a RetryLater that asks for %o waits as an error does",
+  (asked) => {
+    const thrown = Object.assign(new RetryLater(1), { delayMs: asked });
+    expect(retryDelayMs(thrown, 3, { ...policy, random: middle })).toBe(4000);
+  },
+);

@@ -1,4 +1,4 @@
-import { isRetryLater } from "./handler.ts";
+import { isRetryLater, maxDelayMs } from "./handler.ts";
 
 /** How long to wait between attempts. */
 export interface RetryPolicy {
@@ -17,11 +17,16 @@ export function backoffMs(failures: number, policy: RetryPolicy, random: () => n
   return Math.round(delay * (0.8 + 0.4 * random()));
 }
 
-/** The delay before the next attempt after `thrown` failed this one. What `RetryLater` asks for is never shortened. */
+/**
+ * The delay before the next attempt after `thrown` failed this one. What `RetryLater` asks for is never shortened, except
+ * to 365 days; what is no number of milliseconds counts as not asked for, since no store takes it.
+ */
 export function retryDelayMs(
   thrown: unknown,
   attempt: number,
   { random, ...policy }: RetryPolicy & { random: () => number },
 ): number {
-  return isRetryLater(thrown) ? Math.ceil(thrown.delayMs) : backoffMs(attempt, policy, random);
+  const askedMs = isRetryLater(thrown) ? thrown.delayMs : undefined;
+  if (typeof askedMs !== "number" || Number.isNaN(askedMs)) return backoffMs(attempt, policy, random);
+  return Math.ceil(Math.min(Math.max(0, askedMs), maxDelayMs));
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { defineHandler, RetryLater } from "./handler.ts";
+import { defineHandler, Reject, RetryLater } from "./handler.ts";
 import { aborted, setup, start } from "./testing/worker.ts";
 
 test("RetryLater is never earlier than asked for", async () => {
@@ -126,4 +126,45 @@ test("an attempt that takes too long is over, even if its handler goes on", asyn
   await worker.until("ended-late");
   await worker.stop();
   expect(await job(slow)).toEqual(waiting);
+});
+
+const refuse = () => {
+  throw new Error("do not look");
+};
+const traps = { get: refuse, has: refuse, getPrototypeOf: refuse, getOwnPropertyDescriptor: refuse };
+const revoked = (): object => {
+  const { proxy, revoke } = Proxy.revocable(new Error("revoked"), {});
+  revoke();
+  return proxy;
+};
+
+test.for<[string, () => unknown]>([
+  ["a RetryLater of NaN", () => Object.assign(new RetryLater(1), { delayMs: Number.NaN })],
+  ["a RetryLater without end", () => Object.assign(new RetryLater(1), { delayMs: Number.POSITIVE_INFINITY })],
+  ["a RetryLater of a bigint", () => Object.assign(new RetryLater(1), { delayMs: 5n })],
+  ["a RetryLater of a symbol", () => Object.assign(new RetryLater(1), { delayMs: Symbol("later") })],
+  [
+    "a RetryLater that does not say when",
+    () => Object.defineProperty(new RetryLater(1), "delayMs", { get: refuse }),
+  ],
+  [
+    "a Reject that does not say why",
+    () => Object.defineProperty(new Reject("x"), "message", { get: refuse }),
+  ],
+  ["a proxy that throws", () => new Proxy(new Error("hostile"), traps)],
+  ["a revoked proxy", revoked],
+  ["an object whose toString throws", () => ({ toString: refuse })],
+  ["null", () => null],
+  ["undefined", () => undefined],
+])("a handler that throws %s fails its attempt and nothing else", async ([, make]) => {
+  const { add, job, store } = await setup();
+  const bad = await add({ type: "bad", maxAttempts: 1 });
+  const good = await add();
+  const worker = start(store, async ({ type }) => {
+    if (type === "bad") throw make();
+  });
+  await worker.until("settled", 2);
+  expect(await job(bad)).toMatchObject({ state: "DEAD", attempts: 1, lastError: expect.any(String) });
+  expect(await job(good)).toMatchObject({ state: "SUCCEEDED" });
+  expect(worker.count("store-error")).toBe(0);
 });

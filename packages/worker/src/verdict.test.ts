@@ -52,6 +52,18 @@ test("an error is a retry, Reject is the end, RetryLater says when", () => {
   });
 });
 
+const refuse = () => {
+  throw new Error("do not look");
+};
+
+test("what throws when it is looked at is a retry, with its text if that can be had", () => {
+  const late = Object.defineProperty(new RetryLater(1, "bank closed"), "delayMs", { get: refuse });
+  expect(verdictOnThrow(token, late, policy)).toMatchObject({ as: "retry", error: "bank closed" });
+  const proxy = new Proxy(new Reject("bad amount"), { has: refuse });
+  const { as, ...rest } = verdictOnThrow(token, proxy, policy);
+  expect([as, rest]).toEqual(["retry", { ...token, error: "bad amount", delayMs: expect.any(Number) }]);
+});
+
 test.for<[unknown, string]>([
   [new Error("broken"), "broken"],
   [new TypeError(""), "TypeError"],

@@ -1,6 +1,6 @@
 import type { Leased, Verdict } from "@event-ingestion/store";
 import { isReject } from "./handler.ts";
-import { retryDelayMs, type RetryPolicy } from "./retry.ts";
+import { backoffMs, retryDelayMs, type RetryPolicy } from "./retry.ts";
 
 const maxResultBytes = 64 * 1024;
 const maxErrorBytes = 4096;
@@ -28,15 +28,27 @@ export function verdictOnReturn({ jobId, attempt }: Token, returned: unknown): V
   return { jobId, attempt, as: "succeeded", result };
 }
 
-/** The verdict on an attempt whose handler threw. */
-export function verdictOnThrow({ jobId, attempt }: Token, thrown: unknown, policy: RetryPolicy): Verdict {
+/** The verdict on an attempt whose handler threw. There is always one, whatever it threw. */
+export function verdictOnThrow(token: Token, thrown: unknown, policy: RetryPolicy): Verdict {
   const error = errorText(thrown);
-  if (isReject(thrown)) return { jobId, attempt, as: "dead", error };
-  const delayMs = retryDelayMs(thrown, attempt, { ...policy, random: Math.random });
+  try {
+    const { jobId, attempt } = token;
+    if (isReject(thrown)) return { jobId, attempt, as: "dead", error };
+    const delayMs = retryDelayMs(thrown, attempt, { ...policy, random: Math.random });
+    return { jobId, attempt, as: "retry", delayMs, error };
+  } catch {
+    // A trap of a proxy, or a getter: what was thrown throws in its turn.
+    return plainRetry(token, error, policy);
+  }
+}
+
+/** The verdict that every store takes. */
+export function plainRetry({ jobId, attempt }: Token, error: string, policy: RetryPolicy): Verdict {
+  const delayMs = backoffMs(attempt, policy, Math.random);
   return { jobId, attempt, as: "retry", delayMs, error };
 }
 
-/** Any thrown value as text that a store takes: at most 4,096 bytes, well formed, without U+0000. */
+/** Any thrown value as text that a store takes, never throwing itself: at most 4,096 bytes, well formed, without U+0000. */
 export function errorText(thrown: unknown): string {
   const text = rawText(thrown).slice(0, maxErrorBytes).replaceAll("\0", "\uFFFD").toWellFormed();
   const { read } = encoder.encodeInto(text, new Uint8Array(maxErrorBytes));
