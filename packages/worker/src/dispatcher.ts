@@ -63,7 +63,7 @@ export function createDispatcher({ settings, session, over }: DispatcherOptions)
     scheduled = true;
     setImmediate(turn);
   };
-  const outbox = createOutbox({ source, session, observe, over }, schedule);
+  const outbox = createOutbox({ settings, session, over }, schedule);
   const runner = createRunner(settings, (settlement) => {
     outbox.push(settlement);
     schedule();

@@ -27,7 +27,10 @@ export type WorkerEvent =
       durationMs: number;
       error?: string;
     } & AttemptId)
-  /** The verdict was refused: the store had given the attempt up, or an earlier try of the same call was applied. */
+  /**
+   * The verdict was refused: the store had given the attempt up, an earlier try of the same call was applied, or it takes
+   * no such verdict.
+   */
   | ({ kind: "verdict-lost" } & AttemptId)
   /** The attempt is over for the worker, but its handler still runs. Its outcome will be dropped. */
   | ({ kind: "abandoned"; why: AbandonReason } & AttemptId)
