@@ -17,7 +17,8 @@ export function correctErrors({ signal }: Pick<HandlerContext, "signal">): void 
     const { code, rawMessage } = error;
     Object.assign(error, {
       code: code === Code.Internal && clientFault.test(rawMessage) ? Code.InvalidArgument : code,
-      rawMessage: rawMessage.slice(0, maxMessageLength),
+      // Half of a surrogate pair, quoted or left by the cut, cannot be written into a header.
+      rawMessage: rawMessage.slice(0, maxMessageLength).toWellFormed(),
     });
   };
   signal.addEventListener("abort", correct, { once: true });

@@ -170,3 +170,22 @@ test.each([
   expect(answer).toMatchObject({ outcome: "invalid_argument" });
   expect(JSON.stringify([answer.headers, answer.trailers, answer.body.toString()]).length).toBeLessThan(5000);
 });
+
+test.each([
+  ["Connect", "application/json", plain],
+  ["gRPC", "application/grpc+json", enveloped],
+  ["gRPC-Web", "application/grpc-web+json", enveloped],
+])("%s: an error that quotes half of a surrogate pair still arrives", async (_, type, wrap) => {
+  const server = await startServer();
+  const post = openPoster(server);
+  for (const value of [
+    "\\ud800",
+    `${"x".repeat(990)}${"\u{1f600}".repeat(20)}`,
+    `${"x".repeat(991)}${"\u{1f600}".repeat(20)}`,
+  ]) {
+    const message = wrap(Buffer.from(`{"timestamp":"${value}"}`));
+    const answer = await post("/event.EventService/IngestEvent", { "content-type": type }, message);
+    expect(answer).toMatchObject({ outcome: "invalid_argument" });
+  }
+  expect(server.failures).toEqual([]);
+});

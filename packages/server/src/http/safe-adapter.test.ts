@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { Echo } from "./testing/echo.ts";
 import { openPoster } from "./testing/post-raw.ts";
 import { openRaw } from "./testing/raw-socket.ts";
+import { seededRandom } from "./testing/random.ts";
 import { protocols } from "./testing/protocols.ts";
 import { startServer } from "./testing/test-server.ts";
 
@@ -62,6 +63,39 @@ test("GET is for methods without side effects only", async () => {
   ]);
   expect([say?.status, say?.headers.get("allow")]).toEqual([405, "POST"]);
   expect((await fetch(`${server.baseUrl}/test.Echo/Get?encoding=json&message=%7B`)).status).toBe(400);
+});
+
+test("a GET whose query is malformed in any way is the client's fault", async () => {
+  const server = await startServer();
+  const get = async (query: string) => {
+    const response = await fetch(`${server.baseUrl}/test.Echo/Get?${query}`);
+    return { status: response.status, body: await response.text() };
+  };
+  for (const message of ["%%%", "a", "AA=A", "%zz", "\ud800", "!!!!"]) {
+    const { status, body } = await get(`encoding=proto&base64=1&message=${message}`);
+    expect([message, status]).toEqual([message, 400]);
+    expect(JSON.parse(body)).toMatchObject({ code: "invalid_argument" });
+  }
+  const random = seededRandom(20_261_123);
+  const parts = [
+    "encoding=proto",
+    "encoding=json",
+    "encoding",
+    "base64=1",
+    "base64",
+    "connect=v1",
+    "connect=x",
+  ];
+  const values = ["", "%%%", "CgF4", "Cg", "%7B", "%22x%22", "=", "&&", "%00", "AA==", "_-8", "+/8"];
+  const encodings = ["", "compression=gzip", "compression=identity", "compression=br", "compression"];
+  for (let n = 0; n < 500; n++) {
+    const picked = Array.from({ length: random.int(4) }, () => parts[random.int(parts.length)]);
+    const message = `message=${values[random.int(values.length)]}${values[random.int(values.length)]}`;
+    const query = [...picked, message, encodings[random.int(encodings.length)]].join("&");
+    const { status } = await get(query);
+    expect([query, status]).toEqual([query, expect.toBeOneOf([200, 400, 415, 501])]);
+  }
+  expect(server.failures).toEqual([]);
 });
 
 test("a wrong content type is 415, a wrong HTTP method 405, a stream of requests over HTTP/1.1 505", async () => {

@@ -15,6 +15,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { correctErrors } from "./correct-errors.ts";
 import { dropEndlessTimeouts } from "./endless-timeouts.ts";
 import { finalizeOnAbort } from "./finalize-on-abort.ts";
+import { checkQuery } from "./get-query.ts";
 import { hideError, hideErrors, type RpcFailure } from "./hide-errors.ts";
 import { type Limits, resolveLimits } from "./limits.ts";
 import type { ConnectionEvent } from "./listener.ts";
@@ -97,6 +98,7 @@ function gate({ requestGate, onError }: SafeAdapterOptions): NonNullable<SafeAda
     correctErrors(context);
     try {
       await requestGate?.(context);
+      checkQuery(context);
     } catch (error) {
       if (error instanceof ConnectError) throw error;
       throw hideError(error, `${context.service.typeName}/${context.method.name}`, onError);
