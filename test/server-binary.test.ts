@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { root, serverMain, startServer } from "./support/server-process.ts";
+import { root, serverMain, type ServerProcess, startServer } from "./support/server-process.ts";
 import { tempDir } from "./support/temp-dir.ts";
 
 /** Runs event-server to its end, for starts that must fail. */
@@ -123,18 +123,58 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s drains and exits 0", async (signal
   );
 });
 
+const canary = 'canary-7f3a\n{"level":60}';
+
+/** Sends what a client would, and gives the answer. */
+async function call(
+  server: ServerProcess,
+  method: string,
+  message: unknown,
+): Promise<Record<string, string>> {
+  const response = await fetch(`${server.url}/event.EventService/${method}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(message),
+  });
+  return (await response.json()) as Record<string, string>;
+}
+
 test("the log is JSON lines without payloads", async () => {
   await using server = await startServer({ env: { STORE_URL: "sqlite::memory:", LOG_LEVEL: "trace" } });
-  const canary = 'canary-7f3a\n{"level":60}';
-  const body = JSON.stringify({ eventId: "log", payload: canary, type: "unknown" });
-  const headers = { "content-type": "application/json" };
-  await fetch(`${server.url}/event.EventService/IngestEvent`, { method: "POST", headers, body });
-  await fetch(`${server.url}/event.EventService/IngestEvent`, {
-    method: "POST",
-    headers,
-    body: `{"eventId":["${canary}"]}`,
-  });
+  await call(server, "IngestEvent", { eventId: "log", payload: canary, type: "unknown" });
+  await call(server, "IngestEvent", { eventId: [canary] });
   await server.stop();
+  expect(JSON.stringify(server.log)).not.toContain("canary");
+  expect(server.stderr()).toBe("");
+});
+
+const withHandlers = {
+  STORE_URL: "sqlite::memory:",
+  HANDLERS: `${root}test/support/handlers.ts`,
+  LOG_LEVEL: "trace",
+  MAX_ATTEMPTS: "2",
+  RETRY_BASE_MS: "1",
+};
+
+test("an error of a handler, which may quote the payload, is in the status and not in the log", async () => {
+  await using server = await startServer({ env: withHandlers });
+  const { jobId } = await call(server, "IngestEvent", { eventId: "log", payload: canary, type: "parse" });
+  const failed = { status: "failed", lastError: expect.stringContaining("canary") };
+  await expect.poll(() => call(server, "GetStatus", { jobId }), { timeout: 20_000 }).toMatchObject(failed);
+  await server.stop();
+  const ended = { msg: "attempt ended", jobId, type: "parse" };
+  expect(server.log).toContainEqual(expect.objectContaining({ ...ended, attempt: 1, outcome: "retry" }));
+  expect(server.log).toContainEqual(expect.objectContaining({ ...ended, attempt: 2, outcome: "dead" }));
+  expect(JSON.stringify(server.log)).not.toContain("canary");
+  expect(server.stderr()).toBe("");
+});
+
+test("an error that no handler caught ends the server; the log says where it came from, not its text", async () => {
+  await using server = await startServer({ env: withHandlers });
+  await call(server, "IngestEvent", { eventId: "log", payload: canary, type: "parse-unawaited" });
+  expect(await server.stopped).toBe(70);
+  const fatal = server.log.find(({ level }) => level === 60);
+  expect(fatal).toMatchObject({ error: "SyntaxError", stack: expect.stringContaining("handlers.ts:") });
   expect(JSON.stringify(server.log)).not.toContain("canary");
   expect(server.stderr()).toBe("");
 });

@@ -10,5 +10,11 @@ export default [
     if (attempt === 1) throw new RetryLater(1, "first attempt fails");
     return `attempt ${attempt}`;
   }),
+  defineHandler("parse", async (event) => {
+    JSON.parse(event.payload);
+  }),
+  defineHandler("parse-unawaited", async (event) => {
+    void Promise.resolve(event.payload).then((text) => JSON.parse(text));
+  }),
   defineHandler("*", async () => undefined),
 ];

@@ -21,6 +21,8 @@ export interface ServerProcess extends AsyncDisposable {
   log: Record<string, unknown>[];
   /** Everything it wrote to stderr. */
   stderr: () => string;
+  /** Resolves with the exit code when it ends, whatever ends it. */
+  stopped: Promise<number | null>;
   /** Sends the signal and waits for the end: SIGTERM drains, SIGKILL does not. */
   stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 }
@@ -45,7 +47,7 @@ export async function startServer({
     env: { PATH: process.env.PATH, PORT: "0", LOG_FORMAT: "json", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const exited = once(child, "exit") as Promise<[number | null]>;
+  const stopped = once(child, "close").then(() => child.exitCode);
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
   const log: Record<string, unknown>[] = [];
@@ -58,14 +60,13 @@ export async function startServer({
   });
   const url = await Promise.race([
     listening,
-    exited.then(([code]) => {
+    stopped.then((code) => {
       throw new Error(`the server ended with code ${code} before it listened:\n${stderr}`);
     }),
   ]);
   const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    const [code] = await exited;
-    return code;
+    return stopped;
   };
   return {
     child,
@@ -73,6 +74,7 @@ export async function startServer({
     port: Number(new URL(url).port),
     log,
     stderr: () => stderr,
+    stopped,
     stop,
     [Symbol.asyncDispose]: async () => void (await stop("SIGKILL")),
   };

@@ -42,7 +42,7 @@ export function logServerEvent(log: Logger, event: ServerEvent): void {
   }
 }
 
-/** What the worker in this process does, as far as an operator wants to read it. Never a result. */
+/** What the worker in this process does, as far as an operator wants to read it. Never a result or an error of a handler. */
 export function logWorkerEvent(log: Logger, event: WorkerEvent): void {
   switch (event.kind) {
     case "started":
@@ -75,8 +75,17 @@ export function logWorkerEvent(log: Logger, event: WorkerEvent): void {
   }
 }
 
+/** Without the handler's error, which may quote the payload: it is in the status of the job. */
 function logSettled(log: Logger, event: Extract<WorkerEvent, { kind: "settled" }>): void {
-  const { jobId, type, attempt, outcome, durationMs, error } = event;
+  const { jobId, type, attempt, outcome, durationMs } = event;
   const level = outcome === "dead" ? "warn" : outcome === "retry" ? "info" : "debug";
-  log[level]({ jobId, type, attempt, outcome, durationMs, error }, "attempt ended");
+  log[level]({ jobId, type, attempt, outcome, durationMs }, "attempt ended");
+}
+
+/** What nothing handled: its kind, and where it comes from. Its text may quote a payload if it comes from a handler. */
+export function logUnhandled(log: Logger, error: unknown): void {
+  const isError = error instanceof Error;
+  const kind = isError ? error.name : `a value of type ${typeof error}`;
+  const stack = isError ? error.stack?.replace(error.message, "") : undefined;
+  log.fatal({ error: kind, stack }, "stopping after an error that nothing handled");
 }

@@ -2,7 +2,7 @@ import { ListenError } from "@event-ingestion/server";
 import { StoreError } from "@event-ingestion/store";
 import { HandlersError } from "@event-ingestion/worker";
 import { ConfigError, readConfig, usage } from "./config.ts";
-import { createLog } from "./log.ts";
+import { createLog, logUnhandled } from "./log.ts";
 import { type Service, startService } from "./service.ts";
 
 /** Exit codes beside 0 and 130, which is a second signal during the drain. */
@@ -37,7 +37,7 @@ export async function run(env: NodeJS.ProcessEnv): Promise<Service> {
       );
     };
     const broken = (error: unknown) => {
-      log.fatal({ err: error }, "stopping after an error that nothing handled");
+      logUnhandled(log, error);
       setTimeout(() => process.exit(exit.bug), brokenDrainMs).unref();
       if (!stopping) stop(exit.bug);
     };
