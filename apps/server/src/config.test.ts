@@ -15,6 +15,7 @@ test("an empty environment gives the defaults", () => {
     retryMaxMs: 3_600_000,
     leaseMs: 30_000,
     handlerTimeoutMs: 900_000,
+    lameDuckMs: 0,
   });
 });
 

@@ -15,6 +15,8 @@ export interface Config {
   retryMaxMs: number;
   leaseMs: number;
   handlerTimeoutMs: number;
+  /** How long it goes on taking requests once /readyz has said no, so that a balancer can look elsewhere. */
+  lameDuckMs: number;
 }
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -35,6 +37,7 @@ Environment:
   RETRY_MAX_MS         longest delay between two attempts (3600000)
   LEASE_MS             how long a worker may be silent before its jobs run elsewhere (30000)
   HANDLER_TIMEOUT_MS   how long one attempt may take (900000)
+  LAME_DUCK_MS         how long a stopping server goes on taking requests after /readyz says no (0)
   LOG_LEVEL            ${logLevels.join(", ")} (info)
   LOG_FORMAT           json or pretty (pretty on a terminal, else json)
 `;
@@ -77,6 +80,8 @@ export function readConfig(env: NodeJS.ProcessEnv, isTty: boolean): Config {
     retryMaxMs: integer("RETRY_MAX_MS", 3_600_000, 1, 30 * 86_400_000),
     leaseMs: integer("LEASE_MS", 30_000, 1000, 3_600_000),
     handlerTimeoutMs: integer("HANDLER_TIMEOUT_MS", 900_000, 1, 86_400_000),
+    // With the grace time of 5 s after it, still within the hard limit of 25 s.
+    lameDuckMs: integer("LAME_DUCK_MS", 0, 0, 20_000),
   };
   if (config.retryMaxMs < config.retryBaseMs) {
     problems.push(
