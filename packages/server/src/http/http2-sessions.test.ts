@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { NodeHandler } from "./safe-adapter.ts";
 import {
@@ -39,6 +40,7 @@ const of = (type: Frame["type"]) => (all: Buffer) => parseFrames(all).filter((ea
 const pings = of("PING");
 const goaways = of("GOAWAY");
 const resets = of("RST_STREAM");
+const cancel = uint32(8);
 
 test("a peer that does not answer a ping is cut, one that does stays", async () => {
   const server = await startServer({ limits: { pingIntervalMs: 300, pingTimeoutMs: 200 } });
@@ -78,17 +80,71 @@ test("streams over the limit are refused, and the connection ends when that goes
   expect(goaways(await raw.closed).length).toBeGreaterThan(0);
 });
 
+/** Opens streams of Say that have no message, in packets of `batch`, and resets them at once. */
+async function rapidReset(raw: RawSocket, { batch, total }: { batch: number; total: number }): Promise<void> {
+  let over = false;
+  void raw.closed.then(() => (over = true));
+  for (let first = 0; first < total && !over; first += batch) {
+    const frames = Array.from({ length: batch }, (_, n) => {
+      const streamId = 1 + 2 * (first + n);
+      const open = request({ ...chat, ":path": "/test.Echo/Say" }, { streamId, end: false });
+      return Buffer.concat([open, frame("RST_STREAM", { streamId, payload: cancel })]);
+    });
+    raw.write(Buffer.concat(frames));
+    await sleep(1);
+  }
+}
+
 test("a rapid reset attack ends the connection", async () => {
   const say = vi.fn<() => { value: string }>(() => ({ value: "" }));
-  const raw = await openHttp2(await startServer({ echo: { say } }));
-  const cancel = uint32(8);
-  for (let streamId = 1; streamId < 40_000; streamId += 2) {
-    raw.write(request({ ...chat, ":path": "/test.Echo/Say" }, { streamId, end: false }));
-    raw.write(frame("RST_STREAM", { streamId, payload: cancel }));
-  }
-  const [goaway] = goaways(await raw.closed);
-  expect(goaway?.payload.readUInt32BE(0)).toBeLessThan(500);
+  const server = await startServer({ echo: { say } });
+  const raw = await openHttp2(server);
+  await rapidReset(raw, { batch: 10_000, total: 100_000 });
+  await raw.closed;
+  expect(server.events).toEqual(["http2-session-error"]);
   expect(say).not.toHaveBeenCalled();
+});
+
+test("a rapid reset attack that never has many streams is cut soon, too", async () => {
+  const server = await startServer();
+  const raw = await openHttp2(server);
+  const began = performance.now();
+  await rapidReset(raw, { batch: 40, total: 100_000 });
+  const [goaway] = goaways(await raw.closed);
+  const seconds = (performance.now() - began) / 1000;
+  expect(goaway?.payload.readUInt32BE(0)).toBeLessThan(2 * (2500 + 500 * seconds));
+  expect(server.events).toEqual(["http2-session-error"]);
+});
+
+test("a client whose calls often pass their deadlines keeps its connection", async () => {
+  const server = await startServer();
+  const raw = await openHttp2(server);
+  await rapidReset(raw, { batch: 40, total: 1600 });
+  raw.write(request(get, { streamId: 99_999 }));
+  await raw.until((all) => of("HEADERS")(all).length > 0);
+  expect(server.events).toEqual([]);
+});
+
+test("a client whose calls all pass their deadlines at once may try all of them again at once", async () => {
+  const server = await startServer();
+  const raw = await openHttp2(server);
+  const ids = Array.from({ length: 256 }, (_, n) => 1 + 2 * n);
+  const open = (streamId: number) => request(chat, { streamId, end: false });
+  raw.write(Buffer.concat(ids.map(open)));
+  raw.write(frame("PING", { streamId: 0, payload: Buffer.alloc(8) }));
+  await raw.until((all) => pings(all).length > 0);
+  raw.write(
+    Buffer.concat([
+      ...ids.map((streamId) => frame("RST_STREAM", { streamId, payload: cancel })),
+      ...ids.map((streamId) => open(1000 + streamId)),
+      ...ids.map((streamId) => frame("RST_STREAM", { streamId: 1000 + streamId, payload: cancel })),
+    ]),
+  );
+  raw.write(frame("PING", { streamId: 0, payload: Buffer.alloc(8) }));
+  await raw.until((all) => pings(all).length > 1);
+  raw.write(request(get, { streamId: 99_999 }));
+  await raw.until((all) => of("HEADERS")(all).some(({ streamId }) => streamId === 99_999));
+  expect(server.events).toEqual([]);
 });
 
 test("a request that is reset in the same packet is not handled", async () => {

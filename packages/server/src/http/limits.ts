@@ -94,11 +94,13 @@ export function http2Options(limits: Limits): Http2Options {
     },
     maxSessionMemory: 32,
     maxSessionInvalidFrames: 100,
-    maxSessionRejectedStreams: 50,
+    // A client whose calls all time out may reset and repeat them in one packet, in which Node still counts the first.
+    maxSessionRejectedStreams: limits.maxConcurrentStreams,
     maxHeaderListPairs: 100,
     unknownProtocolTimeout: 5000,
-    // Node's defaults are 1000 and 33; with these a rapid reset attack ends at about stream 400.
-    streamResetBurst: 200,
-    streamResetRate: 20,
+    // A client whose deadlines pass resets as many streams as it opens; Node's defaults of 1000 and 33 cut it. Beyond
+    // these it is an attack, and one at this rate costs no more than as many calls would.
+    streamResetBurst: 2000,
+    streamResetRate: 500,
   };
 }
