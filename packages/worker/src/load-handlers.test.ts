@@ -67,3 +67,11 @@ test("a missing file and a folder are told apart", async () => {
   const missing = join(folder, "none.ts");
   await expect(loadHandlers(missing)).rejects.toThrow(`"${missing}": there is no such file; ${expected}`);
 });
+
+test("a module that awaits for ever is given up", async () => {
+  const file = await setup("await new Promise(() => {}); export default [];");
+  const message = "it was not loaded within 50 ms; does it await what never comes?";
+  await expect(loadHandlers(file, { timeoutMs: 50 })).rejects.toThrow(
+    new HandlersError(`cannot load handlers from "${file}": ${message}`),
+  );
+});
