@@ -27,7 +27,7 @@ describe.skipIf(skipWithoutStrace)("a disk that fails one fsync (needs strace)",
       expect(jobs.size).toBeLessThan(10);
     }
     expect(refusal.code).toBe(Code.Unavailable);
-    expect(refusal.rawMessage).toContain("unknown whether the event was stored");
+    expect(refusal.rawMessage).toContain("unknown whether anything was stored");
     await vi.waitFor(() => expect(messages(server.log)).toContain("not ready"), 5000);
 
     await untilReady(server.url);

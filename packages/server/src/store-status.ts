@@ -4,20 +4,20 @@ import { retryLater } from "./retry-info.ts";
 
 /**
  * The one place that turns a store's error into an answer. Everything else that is thrown is a bug and stays as it
- * is, for the adapter to answer "internal".
+ * is, for the adapter to answer "internal". `advice` is what to do about an answer that asks to try again.
  */
-export function storeStatus(error: unknown): unknown {
+export function storeStatus(error: unknown, advice = "retry with the same event_id"): unknown {
   if (!(error instanceof StoreError)) return error;
   switch (error.reason) {
     case "overloaded":
-      return retryLater("the service is full, nothing was stored; retry with the same event_id");
+      return retryLater(`the service is full, nothing was stored; ${advice}`);
     case "unavailable":
     case "locked":
     case "incompatible":
       return retryLater(
         error.outcome === "unknown"
-          ? "the store did not answer, it is unknown whether the event was stored; retry with the same event_id"
-          : "the store is not available; retry with the same event_id",
+          ? `the store did not answer, it is unknown whether anything was stored; ${advice}`
+          : `the store is not available; ${advice}`,
       );
     case "corrupt":
       return new ConnectError("the store is damaged; an operator must restore it", Code.DataLoss);

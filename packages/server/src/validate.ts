@@ -48,7 +48,7 @@ export function checkEvent(
 }
 
 /** The error of a unary rpc for a request that breaks a rule. */
-export function badRequest({ field, message }: Violation): ConnectError {
+export function badRequest({ field, message }: { field: string; message: string }): ConnectError {
   return new ConnectError(message, Code.InvalidArgument, undefined, [
     { desc: BadRequestSchema, value: { fieldViolations: [{ field, description: message }] } },
   ]);
