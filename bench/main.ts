@@ -1,12 +1,14 @@
 // `pnpm bench`: every scenario beside every other in one run. See README.md.
 import { readdirSync, writeFileSync } from "node:fs";
-import { describeMachine, type Machine } from "./machine.ts";
 import { type Options, readOptions, usage } from "./options.ts";
-import { runRounds } from "./rounds.ts";
+import { tempDir } from "./process/temp-dir.ts";
+import { assess } from "./report/assess.ts";
+import { describeMachine, type Machine } from "./report/machine.ts";
+import { summarize } from "./report/summary.ts";
+import { renderReport, type Report } from "./report/table.ts";
+import { type Result, runRounds } from "./rounds.ts";
 import type { Scenario } from "./scenario.ts";
-import { summarize } from "./summary.ts";
-import { renderReport } from "./table.ts";
-import { tempDir } from "./temp-dir.ts";
+import { targets } from "./targets.ts";
 
 const badUsage = 2;
 
@@ -17,8 +19,8 @@ async function main(options: Options): Promise<void> {
   if (options.list) return print(all.map(({ name, title }) => `${name}: ${title}\n`).join(""));
   const unknown = options.only.find((text) => !names.some((name) => name.includes(text)));
   if (unknown !== undefined) return refuse(`no scenario has "${unknown}" in its name: ${names.join(", ")}`);
-  const chosen = all.filter(
-    ({ name }) => options.only.length === 0 || options.only.some((text) => name.includes(text)),
+  const chosen = all.filter(({ name, when }) =>
+    options.only.length === 0 ? when !== "asked" : options.only.some((text) => name.includes(text)),
   );
 
   const interrupted = new AbortController();
@@ -29,18 +31,31 @@ async function main(options: Options): Promise<void> {
     progress: (text) => process.stderr.write(`${text}\n`),
     signal: interrupted.signal,
   });
-  const summaries = summarize(results);
-  const report = renderReport(machine, options, summaries);
+  const measured: Report = {
+    machine,
+    options,
+    versions: versionsOf(results),
+    assessments: assess(targets, results),
+    summaries: summarize(results),
+  };
+  const report = renderReport(measured);
   print(report);
   if (options.out !== undefined) {
-    const { rounds, seconds } = options;
-    const measured = { machine, rounds, seconds, summaries, results };
     writeFileSync(options.out, report);
-    writeFileSync(options.out.replace(/md$/, "json"), `${JSON.stringify(measured, null, 2)}\n`);
+    writeFileSync(
+      options.out.replace(/md$/, "json"),
+      `${JSON.stringify({ ...measured, results }, null, 2)}\n`,
+    );
   }
   // A peer that is not installed is no failure, the service not working is one.
-  if (summaries.some(({ kind, failure }) => kind === "service" && failure !== undefined))
+  if (results.some(({ scenario: { kind }, failure }) => kind === "service" && failure !== undefined))
     process.exitCode = 1;
+}
+
+function versionsOf(results: readonly Result[]): Report["versions"] {
+  const measurements = results.flatMap((result) => result.measurements);
+  const own = { Node: process.versions.node, SQLite: process.versions.sqlite ?? "unknown" };
+  return Object.assign(own, ...measurements.map(({ versions }) => versions));
 }
 
 /** Every file in scenarios/ exports a list of them; a name that two of them have is refused. */

@@ -5,6 +5,8 @@ export interface Options {
   rounds: number;
   seconds: number;
   warmUpSeconds: number;
+  /** How many jobs make a long queue. */
+  backlog: number;
   /** Parts of scenario names; empty: all scenarios. */
   only: string[];
   /** Where to write the report, which ends in .md; every measurement goes beside it as JSON. */
@@ -18,6 +20,7 @@ export const usage = `pnpm bench [options]: measures the service beside its refe
 
   --rounds N       rounds, of which the medians are shown, 1 to 100 (3)
   --seconds S      how long each scenario is measured in a round, 0.1 to 60 (2); warming up takes half of it
+  --backlog N      jobs in a long queue, 1000 to 1000000 (1000000)
   --only TEXT      only scenarios with TEXT in their name; may be repeated
   --out FILE.md    also writes the report to FILE.md, and the measurements of every round to FILE.json
   --list           prints the names of the scenarios
@@ -31,18 +34,25 @@ export function readOptions(args: string[]): Options {
     options: {
       rounds: { type: "string", default: "3" },
       seconds: { type: "string", default: "2" },
+      backlog: { type: "string", default: "1000000" },
       only: { type: "string", multiple: true, default: [] },
       out: { type: "string" },
       list: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  const rounds = between("--rounds", values.rounds, 1, 100);
-  if (!Number.isInteger(rounds)) throw new Error(`--rounds must be a whole number, got ${values.rounds}`);
+  const rounds = whole("--rounds", values.rounds, 1, 100);
+  const backlog = whole("--backlog", values.backlog, 1000, 1_000_000);
   const seconds = between("--seconds", values.seconds, 0.1, 60);
   const { only, out, list, help } = values;
   if (out !== undefined && !out.endsWith(".md")) throw new Error(`--out must end in .md, got "${out}"`);
-  return { rounds, seconds, warmUpSeconds: seconds / 2, only, out, list, help };
+  return { rounds, seconds, warmUpSeconds: seconds / 2, backlog, only, out, list, help };
+}
+
+function whole(name: string, text: string, min: number, max: number): number {
+  const value = between(name, text, min, max);
+  if (Number.isInteger(value)) return value;
+  throw new Error(`${name} must be a whole number, got "${text}"`);
 }
 
 function between(name: string, text: string, min: number, max: number): number {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Child, startChild } from "./child.ts";
 import type { Load, LoadResult } from "./load/run-load.ts";
 import type { Options } from "./options.ts";
+import { type Child, startChild } from "./process/child.ts";
+import { listening } from "./process/server.ts";
+import { tempDir } from "./process/temp-dir.ts";
 import type { Measurement, Scenario } from "./scenario.ts";
-import { listening } from "./server.ts";
-import { tempDir } from "./temp-dir.ts";
 
 /** What became of one scenario: a measurement for each round, up to the first that failed. */
 export interface Result {
@@ -17,7 +17,8 @@ export interface Result {
 const service = new URL("../apps/server/src/main.ts", import.meta.url);
 
 /** Beside what is measured: starting processes, preparing data, a slow disk. */
-const spareMs = 20_000;
+const spareSeconds = 20;
+const lastWordsMs = 200;
 
 /**
  * Runs every scenario once a round, every other round backwards, so that a machine that slows down slows all of them.
@@ -32,14 +33,16 @@ export async function runRounds(
   const results: Result[] = scenarios.map((scenario) => ({ scenario, measurements: [] }));
   for (let round = 1; round <= options.rounds; round++) {
     for (const result of round % 2 === 1 ? results : results.toReversed()) {
-      if (result.failure !== undefined) continue;
+      const { name, when = "each round" } = result.scenario;
+      if (result.failure !== undefined || (when !== "each round" && round > 1)) continue;
       signal.throwIfAborted();
-      progress(`round ${round} of ${options.rounds}: ${result.scenario.name}`);
+      progress(`round ${round} of ${options.rounds}: ${name}`);
       try {
         result.measurements.push(await runOnce(result.scenario, options, generator, signal));
       } catch (error) {
         signal.throwIfAborted();
         result.failure = error instanceof Error ? error.message : String(error);
+        progress(`${name}: ${result.failure}`);
       }
     }
   }
@@ -49,29 +52,46 @@ export async function runRounds(
 /** Ends all that the scenario started when it is done, fails, takes too long, or the run is interrupted. */
 async function runOnce(
   scenario: Scenario,
-  { seconds, warmUpSeconds }: Options,
+  options: Options,
   generator: Child,
   signal: AbortSignal,
 ): Promise<Measurement> {
+  const { seconds, warmUpSeconds, backlog } = options;
   await using started = new AsyncDisposableStack();
   const dir = started.use(tempDir()).path;
-  const startServer = (file: URL, env: Record<string, string> = {}) =>
-    listening(started.use(startChild(file, env)));
+  const ends: Promise<never>[] = [];
+  const start = (file: URL, env: Record<string, string> = {}) => {
+    const child = started.use(startChild(file, env));
+    ends.push(child.ended);
+    return child;
+  };
   const running = scenario.run({
     dir,
     seconds,
     warmUpSeconds,
+    backlog,
     load: (load: Load) => generator.ask<LoadResult>("load", load),
-    startServer,
+    startServer: (file, env) => listening(start(file, env)),
     startService: (env) =>
-      startServer(service, { PORT: "0", LOG_FORMAT: "json", STORE_URL: `sqlite:${dir}/events.db`, ...env }),
-    startChild: (file) => started.use(startChild(file)),
+      listening(
+        start(service, { PORT: "0", LOG_FORMAT: "json", STORE_URL: `sqlite:${dir}/events.db`, ...env }),
+      ),
+    startChild: start,
+    own: (resource) => started.use(resource),
   });
   const settled = new AbortController();
-  const limitMs = 4 * (seconds + warmUpSeconds) * 1000 + spareMs;
-  const late = sleep(limitMs, undefined, { signal: AbortSignal.any([settled.signal, signal]) });
+  const { limitSeconds = 4 * (seconds + warmUpSeconds) + spareSeconds } = scenario;
+  const late = sleep(limitSeconds * 1000, undefined, { signal: AbortSignal.any([settled.signal, signal]) });
   const overdue = late.then(() => {
-    throw new Error(`took longer than ${limitMs / 1000} s`);
+    throw new Error(`took longer than ${limitSeconds} s`);
   });
-  return await Promise.race([running, overdue]).finally(() => settled.abort());
+  try {
+    return await Promise.race([running, overdue]);
+  } catch (error) {
+    // A server that has ended says more about it than the calls that it did not answer.
+    await Promise.race([...ends, sleep(lastWordsMs)]);
+    throw error;
+  } finally {
+    settled.abort();
+  }
 }

@@ -1,7 +1,6 @@
-import type { Child } from "./child.ts";
-import type { LoopResult } from "./closed-loop.ts";
 import type { Load, LoadResult } from "./load/run-load.ts";
-import type { Server } from "./server.ts";
+import type { Child } from "./process/child.ts";
+import type { Server } from "./process/server.ts";
 
 /** One row of the table: something that is set up afresh and measured in every round. */
 export interface Scenario {
@@ -9,14 +8,16 @@ export interface Scenario {
   name: string;
   /** What is measured, in a few words. */
   title: string;
-  /** "service": this project. "reference": what the service is compared with. "peer": another project's product. */
+  /** "service": this project. "reference": a limit of the platform or the disk. "peer": what others would run instead. */
   kind: "service" | "reference" | "peer";
   /** What is counted, in the plural: events, calls, jobs. */
   unit: string;
-  /** What a counted thing survives when its answer is out: a power cut, or nothing was stored at all. */
-  durability: "fsync" | "none";
-  /** The name of the scenario whose rate this one is divided by. */
-  against?: string;
+  /** What a counted thing survives when its answer is out: "fsync" a power cut, "none" nothing. */
+  durability: string;
+  /** Default "each round". "first round": too long to repeat. "asked": too long to run unless --only selects it. */
+  when?: "each round" | "first round" | "asked";
+  /** How long a round may take in all. Default: four times warming up and measuring, and 20 s. */
+  limitSeconds?: number;
   /** Throws if it cannot run here; the table says why. */
   run: (bench: Bench) => Promise<Measurement>;
 }
@@ -29,40 +30,55 @@ export interface Bench {
   seconds: number;
   /** How long to let everything get warm before. */
   warmUpSeconds: number;
+  /** How many jobs make a long queue. */
+  backlog: number;
   /** The load generator: makes calls from a process of its own. */
   load: (load: Load) => Promise<LoadResult>;
   /** Starts a server in a process of its own. */
   startServer: (file: URL, env?: Record<string, string>) => Promise<Server>;
-  /** Starts `event-server` on an empty SQLite file. */
+  /** Starts `event-server` on the SQLite file of this round, unless `env` names another store. */
   startService: (env?: Record<string, string>) => Promise<Server>;
   /** Starts another process that answers questions. */
-  startChild: (file: URL) => Child;
+  startChild: (file: URL, env?: Record<string, string>) => Child;
+  /** Ends `resource` after the round. */
+  own: <T extends AsyncDisposable>(resource: T) => T;
 }
 
 /** What a scenario found in one round. */
-export interface Measurement extends Omit<LoopResult, "cpuSeconds"> {
-  /** CPU time of the process that is measured. */
+export interface Measurement {
+  count: number;
+  seconds: number;
+  p50Ms?: number;
+  p99Ms?: number;
+  /** CPU time of what is measured, databases of others included. */
   cpuSeconds?: number;
   /** CPU time of the load generator. */
   loadCpuSeconds?: number;
+  /** More figures, by name with unit. */
+  also?: Record<string, number>;
+  /** Names and versions of what took part, beside Node and SQLite. */
+  versions?: Record<string, string>;
 }
 
 /** Lets the load run until it is warm, then measures it. */
 export async function measureLoad(
   bench: Bench,
-  { url, cpuSeconds }: Server,
+  server: Server,
   load: Omit<Load, "url" | "until">,
 ): Promise<Measurement> {
+  const { url } = server;
   await bench.load({ ...load, url, until: { seconds: bench.warmUpSeconds } });
-  const before = await cpuSeconds();
-  const {
-    jobIds: _,
-    cpuSeconds: loadCpuSeconds,
-    ...result
-  } = await bench.load({
-    ...load,
-    url,
-    until: { seconds: bench.seconds },
-  });
-  return { ...result, cpuSeconds: (await cpuSeconds()) - before, loadCpuSeconds };
+  const before = await server.usage();
+  const result = await bench.load({ ...load, url, until: { seconds: bench.seconds } });
+  const after = await server.usage();
+  return {
+    ...latencies(result),
+    cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+    loadCpuSeconds: result.cpuSeconds,
+  };
+}
+
+/** The part of what a load came to that is a row of the table. */
+export function latencies({ count, seconds, p50Ms, p99Ms }: LoadResult): Measurement {
+  return { count, seconds, p50Ms, p99Ms };
 }

@@ -9,14 +9,12 @@ interface Waiting {
 }
 
 /**
- * The Connect protocol with binary messages over HTTP/1.1, one kept connection for each call in flight. Written on
+ * The Connect protocol with binary messages over HTTP/1.1, one call after the other over a kept connection. Written on
  * sockets: the client of node:http costs four times as much, more than a fast server, and would be what is measured.
  */
-export function connectHttp1({ url, method, inFlight }: Target): Connection {
+export function connectHttp1({ url, method }: Target): Connection {
   const { host, hostname, port } = new URL(url);
-  const calls = Array.from({ length: inFlight }, () => callsOver(connect(Number(port), hostname), method));
-  const idle = calls.map(({ call }) => call);
-
+  const socket = connect(Number(port), hostname);
   return {
     envelope(message) {
       const head = [
@@ -28,21 +26,12 @@ export function connectHttp1({ url, method, inFlight }: Target): Connection {
       ];
       return Buffer.concat([Buffer.from(head.join("\r\n") + headEnd), message]);
     },
-    async call(request) {
-      const call = idle.pop();
-      if (call === undefined) throw new Error(`more than ${inFlight} calls in flight`);
-      const body = await call(request);
-      idle.push(call);
-      return body;
-    },
-    close() {
-      for (const { socket } of calls) socket.destroy();
-    },
+    call: callsOver(socket, method),
+    close: () => void socket.destroy(),
   };
 }
 
-/** One call after the other over one socket. */
-function callsOver(socket: Socket, method: string) {
+function callsOver(socket: Socket, method: string): Connection["call"] {
   let waiting: Waiting | undefined;
   let received: Buffer = Buffer.alloc(0);
   const fail = (reason: Error) => waiting?.reject(reason);
@@ -61,10 +50,9 @@ function callsOver(socket: Socket, method: string) {
     if (head.startsWith("HTTP/1.1 200 ")) waiting?.resolve(body);
     else fail(new Error(`${method}: ${head.slice(0, head.indexOf("\r"))}: ${body.toString()}`));
   });
-  const call = (request: Buffer) =>
-    new Promise<Buffer>((resolve, reject) => {
+  return (request) =>
+    new Promise((resolve, reject) => {
       waiting = { resolve, reject };
       socket.write(request);
     });
-  return { socket, call };
 }

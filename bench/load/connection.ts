@@ -3,15 +3,23 @@ import type { Envelope } from "./requests.ts";
 /** One way to make unary calls. */
 export interface Connection {
   envelope: Envelope;
-  /** Sends a request that `envelope` made; resolves with the message of the answer. Rejects unless the call was OK. */
+  /**
+   * Sends a request that `envelope` made, once; resolves with the message of the answer.
+   *
+   * @throws Refused if the answer is UNAVAILABLE, Error if the call was not OK for another reason.
+   */
   call: (request: Buffer) => Promise<Buffer>;
   close: () => void;
 }
 
-/** Where a connection goes, and how many calls it must carry at once. */
+/** The server has too much to do. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+}
+
+/** Where a connection goes, and for what. */
 export interface Target {
   url: string;
   /** For example event.EventService/IngestEvent. */
   method: string;
-  inFlight: number;
 }

@@ -1,44 +1,61 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { IngestBatchResponseSchema } from "@event-ingestion/api";
-import { closedLoop, type LoopOptions, type LoopResult } from "../closed-loop.ts";
 import { countAccepted, isAccepted, statusOf } from "./answers.ts";
 import { connectHttp1 } from "./connect-http1.ts";
-import { connectGrpc } from "./grpc.ts";
-import { batchRequests, type Envelope, eventRequests, type Requests, statusRequests } from "./requests.ts";
+import { type Connection, Refused } from "./connection.ts";
+import { connectHttp2 } from "./http2-client.ts";
+import { connectHttp2Unary } from "./http2-unary.ts";
+import { callInLoop, type LoopOptions, type LoopResult } from "./loop.ts";
+import {
+  batchRequests,
+  type Envelope,
+  eventRequests,
+  type Requests,
+  statusRequests,
+  timedRequests,
+} from "./requests.ts";
+import { spread } from "./spread.ts";
 
 /** Calls to make to a server. */
-export interface Load extends Pick<LoopOptions, "inFlight" | "until"> {
+export interface Load extends Pick<LoopOptions, "inFlight" | "perSecond" | "until"> {
   url: string;
   protocol: "grpc" | "connect-http1";
   calls:
-    | { rpc: "IngestEvent" }
+    | { rpc: "IngestEvent"; eventIds?: "time" }
     | { rpc: "IngestBatch"; size: number; keepJobIds?: boolean }
     | { rpc: "GetStatus"; jobIds: readonly string[] };
+  /** Count answers of UNAVAILABLE to batches instead of failing. */
+  mayRefuse?: boolean;
 }
 
-/** Counts events accepted, or statuses read. Every call was OK and every answer the expected one, else there is no result. */
+/** Counts events accepted, or statuses read. Every other answer was as expected, else there is no result. */
 export interface LoadResult extends LoopResult {
   /** With `keepJobIds`: of all events. */
   jobIds: string[];
 }
 
-const connects = { grpc: connectGrpc, "connect-http1": connectHttp1 };
+/** Servers commonly take 100 streams a connection. */
+const streamsPerConnection = 64;
 
 /** Makes the calls from this process. */
-export async function runLoad({ url, protocol, calls, inFlight, until }: Load): Promise<LoadResult> {
-  const connection = connects[protocol]({ url, method: `event.EventService/${calls.rpc}`, inFlight });
+export async function runLoad(load: Load): Promise<LoadResult> {
+  const { calls, mayRefuse = false } = load;
+  const connection = connect(load);
   const perCall = calls.rpc === "IngestBatch" ? calls.size : 1;
   const jobIds: string[] = [];
   const countGood = counts(calls, jobIds);
+  const callOnce = async (request: Buffer) => {
+    const good = countGood(await connection.call(request));
+    if (good !== perCall) throw new Error(`${good} of ${perCall} in an answer were as expected`);
+    return good;
+  };
+  const refusedCountsNothing = (error: unknown) => {
+    if (mayRefuse && error instanceof Refused) return 0;
+    throw error;
+  };
   try {
-    const result = await closedLoop(
-      { inFlight, perCall, until },
-      requests(calls, connection.envelope),
-      async (request) => {
-        const good = countGood(await connection.call(request));
-        if (good !== perCall) throw new Error(`${good} of ${perCall} in an answer were as expected`);
-        return good;
-      },
+    const result = await callInLoop({ ...load, perCall }, requests(calls, connection.envelope), (request) =>
+      callOnce(request).catch(refusedCountsNothing),
     );
     return { ...result, jobIds };
   } finally {
@@ -46,10 +63,17 @@ export async function runLoad({ url, protocol, calls, inFlight, until }: Load): 
   }
 }
 
+function connect({ url, protocol, calls, inFlight }: Load): Connection {
+  const target = { url, method: `event.EventService/${calls.rpc}` };
+  if (protocol === "connect-http1") return spread(inFlight, 1, () => connectHttp1(target));
+  const open = calls.rpc === "IngestBatch" ? connectHttp2 : connectHttp2Unary;
+  return spread(inFlight, streamsPerConnection, () => open(target));
+}
+
 function requests(calls: Load["calls"], envelope: Envelope): Requests {
   switch (calls.rpc) {
     case "IngestEvent":
-      return eventRequests(envelope);
+      return calls.eventIds === "time" ? timedRequests(envelope) : eventRequests(envelope);
     case "IngestBatch":
       return batchRequests(calls.size, envelope);
     case "GetStatus":

@@ -13,27 +13,32 @@ function noop(
     kind: "reference",
     unit: "events",
     durability: "none",
-    run: async (bench) =>
-      measureLoad(bench, await bench.startServer(new URL(`../servers/${file}`, import.meta.url), env), load),
+    run: async (bench) => ({
+      ...(await measureLoad(
+        bench,
+        await bench.startServer(new URL(`../servers/${file}`, import.meta.url), env),
+        load,
+      )),
+    }),
   };
 }
 
-const unary = { protocol: "grpc", calls: { rpc: "IngestEvent" }, inFlight: 64 } as const;
+const unary = { protocol: "grpc", calls: { rpc: "IngestEvent" }, inFlight: 100 } as const;
 
 export default [
-  noop("raw-http2", "node:http2, canned answer, 64 in flight", { ...unary, file: "raw-http2.ts" }),
-  noop("grpc-js", "@grpc/grpc-js, no-op unary, 64 in flight", { ...unary, file: "grpc-js.ts" }),
-  noop("stock-connect-grpc", "stock connect-node, no-op unary, gRPC, 64 in flight", {
+  noop("raw-http2", "node:http2, canned answer, 100 in flight", { ...unary, file: "raw-http2.ts" }),
+  noop("grpc-js", "@grpc/grpc-js, no-op unary, 100 in flight", { ...unary, file: "grpc-js.ts" }),
+  noop("connect-grpc", "stock connect-node, no-op unary, gRPC, 100 in flight", {
     ...unary,
     file: "stock-connect.ts",
   }),
-  noop("stock-connect-http1", "stock connect-node, no-op unary, Connect over HTTP/1.1, 64 in flight", {
+  noop("connect-http1", "stock connect-node, no-op unary, Connect over HTTP/1.1, 100 in flight", {
     ...unary,
     protocol: "connect-http1",
     file: "stock-connect.ts",
     env: { HTTP: "1.1" },
   }),
-  noop("stock-connect-batch-1000", "stock connect-node, no-op batch of 1000, gRPC, 8 in flight", {
+  noop("connect-batch-1000", "stock connect-node, no-op batch of 1,000, gRPC, 8 in flight", {
     protocol: "grpc",
     calls: { rpc: "IngestBatch", size: 1000 },
     inFlight: 8,

@@ -2,9 +2,9 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { NewEvent } from "@event-ingestion/store";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
-import { closedLoop, type LoopResult } from "../closed-loop.ts";
+import { callInLoop, type LoopResult } from "../load/loop.ts";
 import { payload } from "../payload.ts";
-import { answers } from "../probe.ts";
+import { answers } from "../process/probe.ts";
 
 /** What to append: `inFlight` batches at once. */
 export interface Appends {
@@ -25,8 +25,8 @@ answers("append", async ({ url, size, inFlight, warmUpSeconds, seconds }: Append
     if (appended.some(({ outcome }) => outcome !== "ACCEPTED")) throw new Error("a new event was not new");
     return appended.length;
   };
-  await closedLoop({ inFlight, until: { seconds: warmUpSeconds } }, batch, append);
-  return closedLoop({ inFlight, until: { seconds } }, batch, append);
+  await callInLoop({ inFlight, until: { seconds: warmUpSeconds } }, batch, append);
+  return callInLoop({ inFlight, until: { seconds } }, batch, append);
 });
 
 function newEvent(): NewEvent {

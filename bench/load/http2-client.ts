@@ -1,20 +1,16 @@
 import { connect } from "node:http2";
-import type { Connection, Target } from "./connection.ts";
+import { type Connection, Refused, type Target } from "./connection.ts";
 
-// Servers commonly take 100 streams a connection; a client with more calls opens more connections.
-const streamsPerConnection = 64;
 const windowBytes = 16 * 1024 * 1024;
 const prefixBytes = 5;
+const unavailable = "14";
 
-/** gRPC over cleartext HTTP/2, without a library: what a call costs here is nearly all node:http2. */
-export function connectGrpc({ url, method, inFlight }: Target): Connection {
-  const sessions = Array.from({ length: Math.ceil(inFlight / streamsPerConnection) }, () => {
-    const session = connect(url, { settings: { enablePush: false, initialWindowSize: windowBytes } });
-    session.on("connect", () => session.setLocalWindowSize(windowBytes));
-    // Every call in flight rejects as well.
-    session.on("error", () => undefined);
-    return session;
-  });
+/** gRPC over one cleartext HTTP/2 connection of node:http2, for messages of any size. */
+export function connectHttp2({ url, method }: Target): Connection {
+  const session = connect(url, { settings: { enablePush: false, initialWindowSize: windowBytes } });
+  session.on("connect", () => session.setLocalWindowSize(windowBytes));
+  // Every call in flight rejects as well.
+  session.on("error", () => undefined);
   // A list of names and values is cheaper for node:http2 than an object.
   const headers = Object.entries({
     ":method": "POST",
@@ -24,14 +20,11 @@ export function connectGrpc({ url, method, inFlight }: Target): Connection {
     "content-type": "application/grpc+proto",
     te: "trailers",
   }).flat();
-  let turn = 0;
 
   return {
     envelope: prefixed,
     call: (request) =>
       new Promise((resolve, reject) => {
-        const session = sessions[turn++ % sessions.length];
-        if (session === undefined) throw new Error("no connection");
         const stream = session.request(headers, { endStream: false });
         const chunks: Buffer[] = [];
         let status: unknown;
@@ -44,14 +37,13 @@ export function connectGrpc({ url, method, inFlight }: Target): Connection {
         stream.on("data", (chunk: Buffer) => chunks.push(chunk));
         stream.on("error", reject);
         stream.on("end", () => {
-          if (status === "0") resolve(unprefixed(chunks));
-          else reject(new Error(`${method}: grpc-status ${String(status)} ${decodeMessage(message)}`));
+          if (status === "0") return resolve(Buffer.concat(chunks).subarray(prefixBytes));
+          const what = `${method}: grpc-status ${String(status)} ${decodeMessage(message)}`;
+          return reject(status === unavailable ? new Refused(what) : new Error(what));
         });
         stream.end(request);
       }),
-    close() {
-      for (const session of sessions) session.destroy();
-    },
+    close: () => session.destroy(),
   };
 }
 
@@ -59,10 +51,6 @@ function prefixed(message: Uint8Array): Buffer {
   const prefix = Buffer.alloc(prefixBytes);
   prefix.writeUInt32BE(message.byteLength, 1);
   return Buffer.concat([prefix, message]);
-}
-
-function unprefixed([first = Buffer.alloc(0), ...others]: Buffer[]): Buffer {
-  return (others.length === 0 ? first : Buffer.concat([first, ...others])).subarray(prefixBytes);
 }
 
 /** gRPC percent-encodes it. */

@@ -2,15 +2,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import type { Answer, Question } from "./probe.ts";
+import type { Answer, Question, Usage } from "./probe.ts";
 
 /** A process that the benchmark started, of which it can ask things. */
 export interface Child extends AsyncDisposable {
   stdout: Readable;
   /** Rejects, with what it wrote to stderr, when the process ends. */
   ended: Promise<never>;
-  /** CPU time used so far by all its threads. */
-  cpuSeconds: () => Promise<number>;
+  /** What it has used so far, all its threads together. */
+  usage: () => Promise<Usage>;
   /** What `answers(name, …)` in that process returns. */
   ask: <T>(name: string, body?: unknown) => Promise<T>;
 }
@@ -52,7 +52,7 @@ export function startChild(file: URL, env: Record<string, string> = {}): Child {
   return {
     stdout,
     ended,
-    cpuSeconds: () => ask<number>("cpuSeconds"),
+    usage: () => ask<Usage>("usage"),
     ask,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 // Not the system's folder for temporary files: that is often memory, where an fsync costs nothing.
-const parent = fileURLToPath(new URL("../node_modules/.cache", import.meta.url));
+const parent = fileURLToPath(new URL("../../node_modules/.cache", import.meta.url));
 
 /** A folder on the disk of the checkout that is gone at the end of the scope. */
 export function tempDir(): Disposable & { path: string } {

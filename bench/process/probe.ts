@@ -15,6 +15,15 @@ export interface Answer {
   error?: string;
 }
 
+/** What every process can be asked: what it used. */
+export interface Usage {
+  cpuSeconds: number;
+  /** Memory that it holds now, files that it has mapped included. */
+  residentMiB: number;
+  /** The most it ever held. */
+  peakMiB: number;
+}
+
 type Answerer = (body: never) => unknown;
 const answerers = new Map<string, Answerer>();
 
@@ -35,10 +44,13 @@ async function reply({ id, name, body }: Question): Promise<Answer> {
 
 // Threads of the process inherit the preload; the process speaks for them.
 if (isMainThread && process.send !== undefined) {
-  /** Of all threads of this process together. */
-  answers("cpuSeconds", () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
+  answers("usage", (): Usage => {
+    const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+    return {
+      cpuSeconds: (userCPUTime + systemCPUTime) / 1e6,
+      residentMiB: process.memoryUsage.rss() / 2 ** 20,
+      peakMiB: maxRSS / 1024,
+    };
   });
   process.on("message", (question: Question) => {
     void reply(question).then((answer) => process.send?.(answer));

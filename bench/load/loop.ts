@@ -1,0 +1,93 @@
+import { createHistogram, performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** How hard and how long to call. */
+export interface LoopOptions {
+  /** Calls under way at all times: the next one starts when one ends. With `perSecond`, at most so many. */
+  inFlight: number;
+  /** Starts calls at this rate instead, however long they take; one that finds `inFlight` under way is left out. */
+  perSecond?: number;
+  /** What one call counts, for an end by count. Default 1. */
+  perCall?: number;
+  /** When no more calls begin; those under way are waited for, and counted. */
+  until: { seconds: number } | { count: number };
+}
+
+/** What the calls came to. */
+export interface LoopResult {
+  count: number;
+  /** Calls that counted nothing; their latency is not among the latencies. */
+  refused: number;
+  /** From the first call to the end of the last. */
+  seconds: number;
+  /** From the start of a call to its end. */
+  p50Ms: number;
+  p99Ms: number;
+  /** CPU time of this process. */
+  cpuSeconds: number;
+}
+
+/** Calls `call` with what `next` makes, outside the measured latency; each call returns how many it counts. */
+export async function callInLoop<T>(
+  { inFlight, perSecond, perCall = 1, until }: LoopOptions,
+  next: () => T,
+  call: (request: T) => Promise<number> | number,
+): Promise<LoopResult> {
+  const latencies = createHistogram();
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  const deadline = "seconds" in until ? start + until.seconds * 1000 : Number.POSITIVE_INFINITY;
+  const most = "count" in until ? until.count : Number.POSITIVE_INFINITY;
+  let begun = 0;
+  let count = 0;
+  let refused = 0;
+
+  const more = () => begun < most && performance.now() < deadline;
+  const callOnce = async () => {
+    begun += perCall;
+    const request = next();
+    const began = performance.now();
+    const counted = await call(request);
+    if (counted === 0) return void refused++;
+    count += counted;
+    latencies.record(Math.max(1, Math.round((performance.now() - began) * 1e6)));
+  };
+  const caller = async () => {
+    while (more()) await callOnce();
+  };
+  if (perSecond === undefined) await Promise.all(Array.from({ length: inFlight }, caller));
+  else await atRate(perSecond, inFlight, more, callOnce);
+
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    count,
+    refused,
+    seconds: (performance.now() - start) / 1000,
+    p50Ms: latencies.percentile(50) / 1e6,
+    p99Ms: latencies.percentile(99) / 1e6,
+    cpuSeconds: (user + system) / 1e6,
+  };
+}
+
+/** Timers are late by a millisecond or so; what has become due in the meantime starts at once. */
+async function atRate(
+  perSecond: number,
+  inFlight: number,
+  more: () => boolean,
+  call: () => Promise<void>,
+): Promise<void> {
+  const start = performance.now();
+  const calls = new Set<Promise<void>>();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
+  for (let due = 0; more(); due++) {
+    const waitMs = start + (due * 1000) / perSecond - performance.now();
+    if (waitMs > 0) await Promise.race([sleep(waitMs), failed.promise]);
+    if (!more()) break;
+    if (calls.size >= inFlight) continue;
+    const running = call().finally(() => calls.delete(running));
+    calls.add(running);
+    running.catch(failed.reject);
+  }
+  await Promise.all(calls);
+}
