@@ -3,14 +3,6 @@ import type { Server } from "./server.ts";
 
 const pollMs = 10;
 
-/** How many jobs of a service have succeeded, by its own exact count. */
-export async function succeeded({ url }: Server): Promise<number> {
-  const response = await fetch(`${url}/metrics`);
-  const [, count] = /^event_jobs\{state="SUCCEEDED"\} (\d+)$/m.exec(await response.text()) ?? [];
-  if (count === undefined) throw new Error("/metrics does not tell how many jobs have succeeded");
-  return Number(count);
-}
-
 /** Resolves when so many have succeeded, within 10 ms. `see` is told each count on the way. */
 export async function untilSucceeded(
   server: Server,
@@ -23,4 +15,12 @@ export async function untilSucceeded(
     if (count >= wanted) return;
     await sleep(pollMs);
   }
+}
+
+/** How many jobs of a service have succeeded, by its own exact count. */
+async function succeeded({ url }: Server): Promise<number> {
+  const response = await fetch(`${url}/metrics`);
+  const [, count] = /^event_jobs\{state="SUCCEEDED"\} (\d+)$/m.exec(await response.text()) ?? [];
+  if (count === undefined) throw new Error("/metrics does not tell how many jobs have succeeded");
+  return Number(count);
 }
