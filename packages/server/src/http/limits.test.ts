@@ -16,6 +16,10 @@ test.each([
   [{ idleMs: Number.NaN }, "idleMs must be a whole number"],
   [{ headersMs: 30_000 }, "headersMs must not exceed receiveMs (20000), got 30000"],
   [{ pingTimeoutMs: 20_000 }, "pingTimeoutMs must be below pingIntervalMs (20000), got 20000"],
+  [
+    { maxBytesInFlight: 8_388_607 },
+    "maxBytesInFlight must be at least twice readMaxBytes (4194304), got 8388607",
+  ],
 ])("%o is refused", (given, message) => {
   expect(() => resolveLimits(given)).toThrow(message);
 });

@@ -29,6 +29,8 @@ export interface Limits {
   stallMs: number;
   /** Size of a message received, also once decompressed. Default 4 MiB. */
   readMaxBytes: number;
+  /** Bytes of requests received and not answered yet, all calls together; at least twice `readMaxBytes`. Default 64 MiB. */
+  maxBytesInFlight: number;
   /** Size of a message sent. Default 8 MiB. */
   writeMaxBytes: number;
 }
@@ -47,6 +49,7 @@ const defaults: Limits = {
   idleMs: 60_000,
   stallMs: 30_000,
   readMaxBytes: 4 * 1024 * 1024,
+  maxBytesInFlight: 64 * 1024 * 1024,
   writeMaxBytes: 8 * 1024 * 1024,
 };
 
@@ -64,6 +67,11 @@ export function resolveLimits(given: Partial<Limits> = {}): Readonly<Limits> {
   if (limits.pingTimeoutMs >= limits.pingIntervalMs)
     throw new RangeError(
       `pingTimeoutMs must be below pingIntervalMs (${limits.pingIntervalMs}), got ${limits.pingTimeoutMs}`,
+    );
+  // A compressed message counts in both sizes.
+  if (limits.maxBytesInFlight < 2 * limits.readMaxBytes)
+    throw new RangeError(
+      `maxBytesInFlight must be at least twice readMaxBytes (${limits.readMaxBytes}), got ${limits.maxBytesInFlight}`,
     );
   return limits;
 }

@@ -11,12 +11,14 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { assertByteStreamRequest, type UniversalHandler } from "@connectrpc/connect/protocol";
+import { createByteBudget, openAccount } from "./byte-budget.ts";
 import { correctErrors } from "./correct-errors.ts";
 import { dropEndlessTimeouts } from "./endless-timeouts.ts";
 import { finalizeOnAbort } from "./finalize-on-abort.ts";
 import { checkQuery } from "./get-query.ts";
 import { hideError, hideErrors, type RpcFailure } from "./hide-errors.ts";
+import { type IntakeLimits, receive } from "./intake.ts";
 import { type Limits, resolveLimits } from "./limits.ts";
 import type { ConnectionEvent } from "./listener.ts";
 import { createReceiveDeadline } from "./receive-deadline.ts";
@@ -68,6 +70,10 @@ export function safeAdapter(options: SafeAdapterOptions): NodeHandler {
   });
   options.routes(router);
   const rpcs = new Map(router.handlers.map((rpc) => [rpc.requestPath, rpc]));
+  const intakeLimits = {
+    budget: createByteBudget(limits.maxBytesInFlight),
+    readMaxBytes: limits.readMaxBytes,
+  };
   const deadline = createReceiveDeadline({
     receiveMs: limits.receiveMs,
     expired: () => observe?.({ what: "receive-deadline" }),
@@ -83,7 +89,8 @@ export function safeAdapter(options: SafeAdapterOptions): NodeHandler {
       fail(response);
     };
     deadline(request, response, rpc !== undefined && takesStream(rpc));
-    if (rpc !== undefined) return void answerRpc(rpc, request, response).catch(broken);
+    if (rpc !== undefined)
+      return void answerRpc(rpc, { request, response, limits: intakeLimits }).catch(broken);
     try {
       if (!answerUnknownMethod(request, response)) fallback(request, response);
     } catch (error) {
@@ -106,7 +113,10 @@ function gate({ requestGate, onError }: SafeAdapterOptions): NonNullable<SafeAda
   };
 }
 
-async function answerRpc(rpc: UniversalHandler, request: NodeRequest, response: NodeResponse): Promise<void> {
+async function answerRpc(
+  rpc: UniversalHandler,
+  { request, response, limits }: { request: NodeRequest; response: NodeResponse; limits: IntakeLimits },
+): Promise<void> {
   response.setHeader("cache-control", "no-store");
   let universal: ReturnType<typeof universalRequestFromNodeRequest>;
   try {
@@ -118,7 +128,12 @@ async function answerRpc(rpc: UniversalHandler, request: NodeRequest, response: 
     return;
   }
   dropEndlessTimeouts(universal.header);
-  const answer = await rpc(universal);
+  assertByteStreamRequest(universal);
+  const { method } = rpc;
+  const intake = { method, header: universal.header, account: openAccount(limits.budget) };
+  response.once("close", intake.account.close);
+  const answer = await rpc({ ...universal, body: receive(universal.body, intake, limits) });
+  if (!takesStream(rpc)) intake.account.close();
   if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
   await universalResponseToNodeResponse(answer, response);
 }

@@ -1,0 +1,92 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { type ByteAccount, type ByteBudget, overBudget } from "./byte-budget.ts";
+
+/** A call that is being received. */
+export interface Intake {
+  method: DescMethod;
+  header: Headers;
+  account: ByteAccount;
+}
+
+/** What all calls are held to. */
+export interface IntakeLimits {
+  budget: ByteBudget;
+  readMaxBytes: number;
+}
+
+/** In front of a message: flags, and its length. */
+const prefixBytes = 5;
+
+/**
+ * The body of a call in whole messages, counted until its account is closed; of a stream of requests, a message until
+ * the next one is asked for, as what its handler keeps the handler has to bound.
+ *
+ * @throws ConnectError UNAVAILABLE if it does not fit, before anything is read if the header says so.
+ */
+export async function* receive(
+  body: AsyncIterable<Uint8Array>,
+  intake: Intake,
+  { budget, readMaxBytes }: IntakeLimits,
+): AsyncGenerator<Uint8Array> {
+  const declared = Number(intake.header.get("content-length")) || 0;
+  if (!isStream(intake) && !budget.fits(Math.min(declared, readMaxBytes))) throw overBudget();
+  const hasEnvelopes = /^application\/(?:grpc|connect)/i.test(intake.header.get("content-type") ?? "");
+  yield* hasEnvelopes ? envelopes(body, intake, readMaxBytes) : wholeBody(body, intake, readMaxBytes);
+}
+
+function isStream({ method: { methodKind } }: Intake): boolean {
+  return methodKind === "client_streaming" || methodKind === "bidi_streaming";
+}
+
+async function* wholeBody(
+  body: AsyncIterable<Uint8Array>,
+  { account }: Intake,
+  readMaxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    account.add(chunk.byteLength);
+    chunks.push(chunk);
+    length += chunk.byteLength;
+    // Too long: the decoder says so.
+    if (length > readMaxBytes) break;
+  }
+  yield Buffer.concat(chunks);
+}
+
+async function* envelopes(
+  body: AsyncIterable<Uint8Array>,
+  intake: Intake,
+  readMaxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let chunks: Uint8Array[] = [];
+  let length = 0;
+  let wanted = prefixBytes;
+  for await (const chunk of body) {
+    intake.account.add(chunk.byteLength);
+    chunks.push(chunk);
+    length += chunk.byteLength;
+    while (length >= wanted) {
+      const held = joined(chunks);
+      chunks = [held];
+      wanted = prefixBytes + held.readUInt32BE(1);
+      // Too long: the decoder says so.
+      if (wanted > prefixBytes + readMaxBytes) return yield held;
+      if (length < wanted) break;
+      yield held.subarray(0, wanted);
+      chunks = [held.subarray(wanted)];
+      length -= wanted;
+      wanted = prefixBytes;
+      if (isStream(intake)) intake.account.keep(length);
+    }
+  }
+  if (length > 0) yield joined(chunks);
+}
+
+/** Many messages may be in one chunk: it is not copied for each of them. */
+function joined(chunks: readonly Uint8Array[]): Buffer {
+  const [first, second] = chunks;
+  if (first === undefined || second !== undefined) return Buffer.concat(chunks);
+  return Buffer.from(first.buffer, first.byteOffset, first.byteLength);
+}
