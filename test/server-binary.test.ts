@@ -12,8 +12,8 @@ function start(env: Record<string, string>, args: string[] = []) {
     encoding: "utf8",
     timeout: 20_000,
   } as const;
-  const { status, stdout, stderr } = spawnSync(process.execPath, [serverMain, ...args], options);
-  return { status, stdout, stderr };
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [serverMain, ...args], options);
+  return { status, signal, stdout, stderr };
 }
 
 test("--help names every variable", () => {
@@ -113,14 +113,39 @@ test("a port that is taken: one clear line, exit 1", async () => {
   expect(status).toBe(1);
 });
 
+const stopMe = 'process.kill(process.pid, "SIGTERM");';
+
+test.each([
+  {
+    when: "while handlers are loaded",
+    file: `setInterval(() => {}, 1000); ${stopMe} await new Promise(() => {});`,
+  },
+  {
+    when: "just before it listens",
+    file: `
+      import { Server } from "node:net";
+      import { defineHandler } from "${import.meta.resolve("@event-ingestion/worker")}";
+      const { listen } = Server.prototype;
+      Server.prototype.listen = function (...args) { ${stopMe} return listen.apply(this, args); };
+      export default [defineHandler("*", async () => {})];`,
+  },
+])("SIGTERM $when ends the start, exit 0", ({ file }) => {
+  using dir = tempDir();
+  const path = join(dir.path, "handlers.mjs");
+  writeFileSync(path, file);
+  const { status, signal, stderr } = start({ STORE_URL: "sqlite::memory:", HANDLERS: path });
+  expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: "" });
+});
+
+const steps = ["listening", "worker started", "draining", "drained"];
+
 test.each(["SIGTERM", "SIGINT"] as const)("%s drains and exits 0", async (signal) => {
   await using server = await startServer({
     env: { STORE_URL: "sqlite::memory:", HANDLERS: `${root}test/support/handlers.ts` },
   });
   expect(await server.stop(signal)).toBe(0);
-  expect(server.log.map(({ msg }) => msg)).toEqual(
-    expect.arrayContaining(["listening", "draining", "drained"]),
-  );
+  const told = server.log.map(({ msg }) => msg).filter((msg) => steps.includes(String(msg)));
+  expect(told).toEqual(steps);
 });
 
 const canary = 'canary-7f3a\n{"level":60}';

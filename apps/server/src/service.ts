@@ -1,5 +1,7 @@
-import { createMetrics, createServer } from "@event-ingestion/server";
-import { loadHandlers, runWorker } from "@event-ingestion/worker";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createMetrics, createServer, type Metrics } from "@event-ingestion/server";
+import type { JobStore } from "@event-ingestion/store";
+import { type Handler, loadHandlers, runWorker } from "@event-ingestion/worker";
 import { createWorkerMetrics } from "@event-ingestion/worker/metrics";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
@@ -15,48 +17,35 @@ export interface Service {
    * did not end by itself and was cut.
    */
   close: () => Promise<{ forced: boolean }>;
-  /** Rejects if the worker in this process ends by itself. */
-  failed: Promise<never>;
+  /** Resolves with the reason when the store, or the worker in this process, has ended by itself. */
+  ended: Promise<Error>;
 }
 
+/** What requests in flight and running handlers have to end, both at the same time. */
+const graceMs = 5000;
+
+/** When connections are cut that do not close by themselves, counted from when the server stops listening. */
+const cutMs = 8000;
+
 /**
- * Opens the store, listens, and runs the handlers if there are any. What fails half way is closed again.
+ * Opens the store, listens, and runs the handlers if there are any. What fails half way is closed again. `stopped` ends
+ * the wait for handlers that take their time to load.
  *
  * @throws ConfigError, StoreError, HandlersError or the listener's error.
  */
-export async function startService(config: Config, log: Logger): Promise<Service> {
+export async function startService(config: Config, log: Logger, stopped: Promise<unknown>): Promise<Service> {
   // Before anything is opened: a module that does not load is the commonest mistake.
-  const handlers = config.handlers === undefined ? undefined : await loadHandlers(config.handlers);
+  const handlers = await Promise.race([load(config), stopped.then(refuseToStart)]);
   await using opened = new AsyncDisposableStack();
   const store = await openStore(config.storeUrl);
   opened.defer(() => store.close());
 
   const metrics = createMetrics(store);
-  const worker = new AbortController();
-  const working = Promise.withResolvers<never>();
-  if (handlers !== undefined) {
-    const observeWorker = createWorkerMetrics(metrics.registry);
-    const run = runWorker({
-      ...config,
-      source: store,
-      handlers,
-      signal: worker.signal,
-      observe(event) {
-        observeWorker(event);
-        logWorkerEvent(log, event);
-      },
-    });
-    run.catch(working.reject);
-    working.promise.catch(() => undefined);
-    opened.defer(async () => {
-      worker.abort();
-      await run.catch(() => undefined);
-    });
-  }
-
   let forced = false;
   const server = createServer({
     ...config,
+    graceMs,
+    hardLimitMs: config.lameDuckMs + cutMs,
     store,
     fallback: createWeb({ metrics, readiness: () => server.readiness }),
     observe(event) {
@@ -65,14 +54,58 @@ export async function startService(config: Config, log: Logger): Promise<Service
       logServerEvent(log, event);
     },
   });
-  // Last opened, first closed: requests are answered before the workers stop, and those before the store.
   opened.use(server);
   const { url } = await server.listen();
 
+  // Not before it listens: a port that is taken is found out before a handler runs.
+  const worker = handlers === undefined ? undefined : startWorker(config, { store, handlers, metrics, log });
+  const ended = [store.ended, worker?.ended].filter((promise) => promise !== undefined);
   const running = opened.move();
   const close = async () => {
+    await Promise.all([server.close(), sleep(config.lameDuckMs).then(() => worker?.stop())]);
     await running.disposeAsync();
     return { forced };
   };
-  return { url, failed: working.promise, close };
+  return { url, ended: Promise.race(ended), close };
+}
+
+async function load({ handlers }: Config): Promise<readonly Handler[] | undefined> {
+  return handlers === undefined ? undefined : loadHandlers(handlers);
+}
+
+function refuseToStart(): never {
+  throw new Error("stopped before it started");
+}
+
+interface WorkerContext {
+  store: JobStore;
+  handlers: readonly Handler[];
+  metrics: Metrics;
+  log: Logger;
+}
+
+/** The worker in this process. */
+function startWorker(config: Config, { store, handlers, metrics, log }: WorkerContext) {
+  const stopping = new AbortController();
+  const count = createWorkerMetrics(metrics.registry);
+  const run = runWorker({
+    ...config,
+    source: store,
+    handlers,
+    drainMs: graceMs,
+    signal: stopping.signal,
+    observe(event) {
+      count(event);
+      logWorkerEvent(log, event);
+    },
+  });
+  const { promise: ended, resolve } = Promise.withResolvers<Error>();
+  run.catch(resolve);
+  return {
+    ended,
+    async stop() {
+      stopping.abort();
+      await run.catch(() => undefined);
+    },
+  };
 }

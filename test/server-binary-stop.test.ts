@@ -1,0 +1,80 @@
+import { once } from "node:events";
+import { request } from "node:http";
+import { describe, expect, test, vi } from "vitest";
+import { connect, jobsByState } from "./support/event-service.ts";
+import { root, startServer } from "./support/server-process.ts";
+import { injecting, skipWithoutStrace } from "./support/strace.ts";
+import { tempDir } from "./support/temp-dir.ts";
+
+/** What the README promises, in ms. */
+const promised = 10_000;
+
+/** A call whose body never comes; gone at the end of the scope. Resolves when the server waits for the body. */
+async function hangingCall(url: string): Promise<Disposable> {
+  const headers = { "content-type": "application/json", expect: "100-continue" };
+  const call = request(`${url}/event.EventService/IngestEvent`, { method: "POST", headers });
+  call.flushHeaders();
+  await once(call, "continue");
+  // It will be cut.
+  call.on("error", () => undefined);
+  return { [Symbol.dispose]: () => void call.destroy() };
+}
+
+test("a call and a handler that never end do not keep the server for longer than was promised", async () => {
+  using dir = tempDir();
+  const env = {
+    STORE_URL: `sqlite:${dir.path}/events.db`,
+    HANDLERS: `${root}test/support/blocking-handlers.ts`,
+  };
+  await using server = await startServer({ env: { ...env, BLOCK: "1" } });
+  const { jobId } = await connect(server.url).ingestEvent({ eventId: "hangs", payload: "x" });
+  await vi.waitFor(async () => expect(await jobsByState(server.url)).toMatchObject({ RUNNING: 1 }), 20_000);
+  using call = await hangingCall(server.url);
+
+  const start = performance.now();
+  expect(call).toBeDefined();
+  expect(await server.stop()).toBe(0);
+  expect(performance.now() - start).toBeLessThan(promised - 1000);
+  expect(server.log).toContainEqual(expect.objectContaining({ msg: "attempt abandoned", jobId }));
+  expect(server.log).toContainEqual(expect.objectContaining({ msg: "drained", forced: false }));
+
+  await using next = await startServer({ env });
+  const done = { status: "done", attempts: 2, maxAttempts: 13 };
+  await expect.poll(() => connect(next.url).getStatus({ jobId }), { timeout: 20_000 }).toMatchObject(done);
+});
+
+test("a store whose thread died ends the server, so that a supervisor starts it again: one fatal line, exit 1", async () => {
+  const mortal = `${root}test/support/mortal-store.ts`;
+  const env = { STORE_URL: "sqlite::memory:", HANDLERS: mortal, NODE_OPTIONS: `--import=${mortal}` };
+  await using server = await startServer({ env });
+  const answer = await connect(server.url).ingestEvent({ eventId: "dies", payload: "x" });
+  expect(answer.accepted).toBe(true);
+  expect(await server.stopped).toBe(1);
+  const fatal = server.log.filter(({ level }) => level === 60);
+  expect(fatal).toMatchObject([
+    { msg: "stopping, nothing can be stored any more", reason: "the thread of the store ended" },
+  ]);
+});
+
+describe.skipIf(skipWithoutStrace)("on a disk that takes nothing any more (needs strace)", () => {
+  test("the server ends as promised, and says that something was cut", async () => {
+    using dir = tempDir();
+    const wrapper = injecting("fsync:error=EIO:when=20+", [`${dir.path}/events.db-wal`]);
+    const HANDLERS = `${root}test/support/blocking-handlers.ts`;
+    const env = { STORE_URL: `sqlite:${dir.path}/events.db`, HANDLERS, BLOCK: "1" };
+    await using server = await startServer({ env, wrapper });
+    const service = connect(server.url);
+    const isStored = async (eventId: string) =>
+      service.ingestEvent({ eventId, payload: "x" }).then(
+        () => true,
+        () => false,
+      );
+    let sent = 0;
+    while (await isStored(`${sent++}`)) expect(sent).toBeLessThan(20);
+
+    const start = performance.now();
+    expect(await server.stop()).toBe(1);
+    expect(performance.now() - start).toBeLessThan(promised);
+    expect(server.log.at(-1)).toMatchObject({ msg: "the drain took too long, the rest is cut" });
+  });
+});
