@@ -5,18 +5,24 @@ import {
   type EventResponse,
   EventResponseSchema,
   EventService,
+  type IngestBatchRequest,
+  type IngestBatchResponse,
   IngestBatchResponseSchema,
   Outcome,
 } from "@event-ingestion/api";
 import type { Appended, Batcher, Caps, Job, NewEvent } from "@event-ingestion/store";
+import { ingestStream } from "./ingest-stream.ts";
 import type { Ingest } from "./ingest.ts";
 import { jobStatus } from "./job-status.ts";
 import type { Rejection, ServerEvent } from "./observe.ts";
 import { storeStatus } from "./store-status.ts";
 import { badRequest, checkEvent, type Violation } from "./validate.ts";
 
-/** Events in one IngestBatch. */
+/** Events in one batch. */
 const maxBatchEvents = 1000;
+
+/** How long an IngestStream may be silent, in ms. */
+const streamIdleMs = 60_000;
 
 /** What the EventService needs. */
 export interface EventServiceContext {
@@ -26,6 +32,8 @@ export interface EventServiceContext {
   caps: Pick<Caps, "maxPayloadBytes">;
   /** Attempts that a job gets, fixed when it is accepted. */
   maxAttempts: number;
+  /** Aborted when open streams may read no more. */
+  draining: AbortSignal;
   observe: (event: ServerEvent) => void;
 }
 
@@ -34,7 +42,7 @@ const tenant = "";
 
 /** event.EventService. */
 export function eventRoutes(context: EventServiceContext): (router: ConnectRouter) => void {
-  const { ingest, jobs, observe } = context;
+  const { ingest, jobs, draining, observe } = context;
   const rules = { tenant, maxAttempts: context.maxAttempts, caps: context.caps };
 
   const append = async (events: readonly NewEvent[], signal: AbortSignal): Promise<EventResponse[]> => {
@@ -60,9 +68,9 @@ export function eventRoutes(context: EventServiceContext): (router: ConnectRoute
   };
 
   const ingestBatch = async (
-    requests: readonly EventRequest[],
+    { events: requests }: IngestBatchRequest,
     signal: AbortSignal,
-  ): Promise<EventResponse[]> => {
+  ): Promise<IngestBatchResponse> => {
     if (requests.length > maxBatchEvents) {
       observe({ kind: "rejected", reason: "invalid", count: requests.length });
       const message = `events must be at most ${maxBatchEvents}, got ${requests.length}`;
@@ -76,20 +84,21 @@ export function eventRoutes(context: EventServiceContext): (router: ConnectRoute
       signal,
     );
     const next = stored.values();
-    return checked.map((one) => {
+    const results = checked.map((one) => {
       if ("violation" in one) return answer(observe, invalid(one.violation));
       const { value } = next.next();
       if (value === undefined) throw new Error("the store gave no result for an event");
       return value;
     });
+    return create(IngestBatchResponseSchema, { results });
   };
 
   return (router) =>
     router.service(EventService, {
       ingestEvent: (request, { signal }) => ingestEvent(request, signal),
-      async ingestBatch(request, { signal }) {
-        return create(IngestBatchResponseSchema, { results: await ingestBatch(request.events, signal) });
-      },
+      ingestBatch: (request, { signal }) => ingestBatch(request, signal),
+      ingestStream: (batches, { signal }) =>
+        ingestStream(batches, { ingestBatch, signal, draining, idleMs: streamIdleMs }),
       async getStatus({ jobId }, { signal }) {
         const [job] = await jobs.submit([jobId], signal).catch((error: unknown) => {
           throw storeStatus(error);

@@ -1,80 +1,16 @@
-import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
-import { EventService, Outcome } from "@event-ingestion/api";
+import { Code } from "@connectrpc/connect";
+import { Outcome } from "@event-ingestion/api";
 import { RetryInfoSchema } from "@event-ingestion/api/error-details";
-import { type JobStore, StoreError } from "@event-ingestion/store";
-import { openSqliteStore } from "@event-ingestion/store-sqlite";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { StoreError } from "@event-ingestion/store";
+import { expect, test, vi } from "vitest";
 import { createServer } from "./server.ts";
-import type { ServerOptions } from "./options.ts";
-import type { ServerEvent } from "./observe.ts";
-
-interface Setup {
-  client: Client<typeof EventService>;
-  /** The real store, without what the test puts in between. */
-  store: JobStore;
-  events: ServerEvent[];
-  server: ReturnType<typeof createServer>;
-  url: string;
-}
-
-/** A server on a free port over the real store; `between` replaces calls of the port. */
-async function setup(
-  between: (store: JobStore) => Partial<JobStore> = () => ({}),
-  options: Partial<ServerOptions> = {},
-): Promise<Setup> {
-  const store = await openSqliteStore("sqlite::memory:");
-  const events: ServerEvent[] = [];
-  const server = createServer({
-    store: decorate(store, between(store)),
-    port: 0,
-    graceMs: 500,
-    observe: (event) => void events.push(event),
-    ...options,
-  });
-  const { url } = await server.listen();
-  onTestFinished(async () => {
-    await server.close();
-    await store.close();
-  });
-  return {
-    client: createClient(EventService, createGrpcTransport({ baseUrl: url })),
-    store,
-    events,
-    server,
-    url,
-  };
-}
-
-/** The store with some of its calls replaced; everything else, getters too, is the real one's. */
-function decorate(store: JobStore, calls: Partial<JobStore>): JobStore {
-  return new Proxy(store, {
-    get: (target, name) => {
-      const value: unknown = Reflect.get(name in calls ? calls : target, name);
-      return typeof value === "function" ? value.bind(name in calls ? calls : target) : value;
-    },
-  });
-}
-
-const refusal = async (promise: Promise<unknown>) =>
-  ConnectError.from(
-    await promise.then(
-      () => "no error was thrown",
-      (error: unknown) => error,
-    ),
-  );
-
-/** A gate that a test opens. */
-function gate() {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { opened: promise, open: resolve };
-}
+import { gate, refusal, startServer } from "./testing/start-server.ts";
 
 test.each(["overloaded", "unavailable"] as const)(
   "%s: a new event is UNAVAILABLE with a delay, one that is known is still answered",
   async (reason) => {
     let refuse = false;
-    const { client, store, events } = await setup((real) => ({
+    const { client, store, events } = await startServer((real) => ({
       append: (batch) =>
         refuse ? Promise.reject(new StoreError("notApplied", reason, "no room")) : real.append(batch),
     }));
@@ -103,7 +39,7 @@ test.each(["overloaded", "unavailable"] as const)(
 
 test("while the store refuses, a batch is answered only if all of it is known", async () => {
   let refuse = false;
-  const { client, store } = await setup((real) => ({
+  const { client, store } = await startServer((real) => ({
     append: (batch) =>
       refuse ? Promise.reject(new StoreError("notApplied", "overloaded", "no room")) : real.append(batch),
   }));
@@ -122,7 +58,7 @@ test("while the store refuses, a batch is answered only if all of it is known", 
 });
 
 test("a full queue refuses new events until it has been worked off", async () => {
-  const { client, store } = await setup(undefined, { maxQueuedJobs: 2 });
+  const { client, store } = await startServer(undefined, { maxQueuedJobs: 2 });
   await client.ingestBatch({ events: [{ eventId: "a" }, { eventId: "b" }] });
   expect((await refusal(client.ingestEvent({ eventId: "c" }))).code).toBe(Code.Unavailable);
   expect((await client.ingestEvent({ eventId: "a" })).outcome).toBe(Outcome.DUPLICATE);
@@ -141,7 +77,7 @@ test("a full queue refuses new events until it has been worked off", async () =>
 
 test("an unknown outcome is UNAVAILABLE, and the retry finds the job", async () => {
   let fail = true;
-  const { client } = await setup((real) => ({
+  const { client } = await startServer((real) => ({
     append: async (batch) => {
       const appended = await real.append(batch);
       if (fail) throw new StoreError("unknown", "unavailable", "the disk went away");
@@ -157,7 +93,7 @@ test("an unknown outcome is UNAVAILABLE, and the retry finds the job", async () 
 });
 
 test("a damaged store is DATA_LOSS; a store that cannot be read is UNAVAILABLE, never not found", async () => {
-  const { client } = await setup(() => ({
+  const { client } = await startServer(() => ({
     append: () => Promise.reject(new StoreError("notApplied", "corrupt", "row 7 of /secret/path")),
     lookup: () => Promise.reject(new StoreError("notApplied", "corrupt", "row 7 of /secret/path")),
     get: () => Promise.reject(new StoreError("notApplied", "unavailable", "gone")),
@@ -169,7 +105,9 @@ test("a damaged store is DATA_LOSS; a store that cannot be read is UNAVAILABLE, 
 });
 
 test("a bug is answered internal with an id that is in the log, and nothing of it leaks", async () => {
-  const { client, events } = await setup(() => ({ get: () => Promise.reject(new Error("secret detail")) }));
+  const { client, events } = await startServer(() => ({
+    get: () => Promise.reject(new Error("secret detail")),
+  }));
   const error = await refusal(client.getStatus({ jobId: "x" }));
   expect(error.code).toBe(Code.Internal);
   expect(error.rawMessage).not.toContain("secret");
@@ -180,7 +118,7 @@ test("a bug is answered internal with an id that is in the log, and nothing of i
 
 test("a deadline that passes before the write: nothing is stored", async () => {
   const busy = gate();
-  const { client, store } = await setup((real) => ({
+  const { client, store } = await startServer((real) => ({
     append: async (batch) => {
       await busy.opened;
       return real.append(batch);
@@ -197,7 +135,7 @@ test("a deadline that passes before the write: nothing is stored", async () => {
 test("a cancel once the write is under way: stored once, and the retry is a duplicate", async () => {
   const busy = gate();
   const reached = gate();
-  const { client } = await setup((real) => ({
+  const { client } = await startServer((real) => ({
     append: async (batch) => {
       reached.open();
       await busy.opened;
@@ -216,7 +154,7 @@ test("a cancel once the write is under way: stored once, and the retry is a dupl
 test("events that arrive while a commit is under way share the next", async () => {
   const sizes: number[] = [];
   const busy = gate();
-  const { client } = await setup((real) => ({
+  const { client } = await startServer((real) => ({
     append: async (batch) => {
       sizes.push(batch.length);
       await busy.opened;
@@ -235,7 +173,7 @@ test("events that arrive while a commit is under way share the next", async () =
 test("close answers what is in flight, says NOT_SERVING meanwhile, and takes nothing after", async () => {
   const busy = gate();
   const reached = gate();
-  const { client, server, store, events } = await setup((real) => ({
+  const { client, server, store, events } = await startServer((real) => ({
     append: async (batch) => {
       reached.open();
       await busy.opened;
@@ -255,7 +193,7 @@ test("close answers what is in flight, says NOT_SERVING meanwhile, and takes not
 });
 
 test("a port that is taken is one clear error", async () => {
-  const { url, store } = await setup();
+  const { url, store } = await startServer();
   const second = createServer({ store, port: Number(new URL(url).port) });
   await expect(second.listen()).rejects.toThrow(/127\.0\.0\.1:\d+ is already in use/);
   await second.close();

@@ -35,6 +35,7 @@ export function createServer(given: ServerOptions): EventServer {
   const options = resolveOptions(given);
   const { store, observe } = options;
   const background = new AbortController();
+  const draining = new AbortController();
   const shutdown = new AbortController();
 
   const health = createHealth([EventService]);
@@ -59,7 +60,7 @@ export function createServer(given: ServerOptions): EventServer {
     observe({ kind: "connection", ...event });
   const handler = safeAdapter({
     routes(router) {
-      eventRoutes({ ...options, ingest, jobs, caps: store.caps })(router);
+      eventRoutes({ ...options, ingest, jobs, caps: store.caps, draining: draining.signal })(router);
       health.routes(router);
       reflectionRoutes([EventService, Health], { extraFiles: [file_google_rpc_error_details] })(router);
     },
@@ -82,6 +83,7 @@ export function createServer(given: ServerOptions): EventServer {
     readiness.drain();
     await sleep(options.lameDuckMs);
     listener.stop();
+    draining.abort();
     const reason = retryLater("the server is shutting down; call again");
     const grace = setTimeout(() => shutdown.abort(reason), options.graceMs);
     await listener.closed;

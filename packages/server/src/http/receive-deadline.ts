@@ -1,4 +1,4 @@
-import { constants } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import type { NodeRequest, NodeResponse } from "./safe-adapter.ts";
 
 /** What `createReceiveDeadline` takes. */
@@ -43,8 +43,23 @@ export function createReceiveDeadline(options: ReceiveDeadlineOptions): ReceiveD
   };
   return (request, response, clientStream) => {
     if (!clientStream) return deadline(request, response, receiveMs, constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    response.once("finish", () => deadline(request, response, lingerMs, constants.NGHTTP2_NO_ERROR));
+    if (!("stream" in response)) {
+      response.once("finish", () => deadline(request, response, lingerMs, constants.NGHTTP2_NO_ERROR));
+      return;
+    }
+    // The response itself says "finish" only once the peer has ended the stream, too.
+    const { stream } = response;
+    stream.once("finish", () => {
+      const timer = setTimeout(endStream, lingerMs, stream).unref();
+      stream.once("close", () => clearTimeout(timer));
+    });
   };
+}
+
+/** Left to itself, Node keeps even a stream that both sides have ended until all of it was read. */
+function endStream(stream: ServerHttp2Stream): void {
+  stream.close(constants.NGHTTP2_NO_ERROR);
+  stream.destroy();
 }
 
 /** Whether all of it arrived, read or not. `request.complete` of HTTP/2 is about what was read. */

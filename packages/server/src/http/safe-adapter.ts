@@ -132,7 +132,8 @@ async function answerRpc(
   const { method } = rpc;
   const intake = { method, header: universal.header, account: openAccount(limits.budget) };
   response.once("close", intake.account.close);
-  const answer = await rpc({ ...universal, body: receive(universal.body, intake, limits) });
+  const body = takesStream(rpc) && "stream" in request ? unended(universal.body) : universal.body;
+  const answer = await rpc({ ...universal, body: receive(body, intake, limits) });
   if (!takesStream(rpc)) intake.account.close();
   if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
   await universalResponseToNodeResponse(answer, response);
@@ -141,6 +142,15 @@ async function answerRpc(
 /** Such a call may go on for ever; its handler bounds the time between messages. */
 function takesStream({ method: { methodKind } }: UniversalHandler): boolean {
   return methodKind === "client_streaming" || methodKind === "bidi_streaming";
+}
+
+/**
+ * The body of a stream of requests, which stays open when its reader stops at a message that it cannot take: to end it
+ * would abort the call, with answers to earlier messages on their way. The receive deadline ends it after them.
+ */
+function unended(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]();
+  return { [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) };
 }
 
 /** The peer is gone: what then fails in writing is no bug. */
