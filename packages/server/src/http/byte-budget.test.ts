@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
-import { ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { compressionGzip, createGrpcTransport } from "@connectrpc/connect-node";
 import { RetryInfoSchema } from "@event-ingestion/api/error-details";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createByteBudget, openAccount } from "./byte-budget.ts";
@@ -197,6 +197,21 @@ test.each<[string, (server: TestServer) => Promise<unknown>]>([
   for (let n = 0; n < 4; n++) await send(server);
   await isUnused(server);
   expect(server.failures).toEqual([]);
+});
+
+test.each(protocols)("%s: a compressed message counts with its full size, too", async (_, create) => {
+  const { server, held, release } = await startHolding();
+  const client = createClient(Echo, create(server, { sendCompression: compressionGzip }));
+  const first = [client.say(large), client.say(large)];
+  await vi.waitFor(() => expect(held).toHaveLength(2), 10_000);
+  expect((await refusal(client.say(large))).code).toBe(Code.Unavailable);
+  release();
+  await Promise.all(first);
+  const many = await Promise.allSettled(
+    Array.from({ length: 30 }, () => client.say({ value: "x".repeat(2000) })),
+  );
+  expect(many.map(({ status }) => status)).toEqual(Array(30).fill("fulfilled"));
+  expect((await client.say(large)).value).toBe("");
 });
 
 async function* largeOnes(count: number) {

@@ -1,5 +1,7 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
+import { compressedFlag } from "@connectrpc/connect/protocol";
 import { type ByteAccount, type ByteBudget, overBudget } from "./byte-budget.ts";
+import type { Inspect } from "./element-limits.ts";
 
 /** A call that is being received. */
 export interface Intake {
@@ -11,6 +13,7 @@ export interface Intake {
 /** What all calls are held to. */
 export interface IntakeLimits {
   budget: ByteBudget;
+  inspect: Inspect;
   readMaxBytes: number;
 }
 
@@ -18,7 +21,7 @@ export interface IntakeLimits {
 const prefixBytes = 5;
 
 /**
- * The body of a call in whole messages, counted until its account is closed; of a stream of requests, a message until
+ * The body of a call in whole messages, inspected unless they are compressed, counted until its account is closed; of a stream of requests, a message until
  * the next one is asked for, as what its handler keeps the handler has to bound.
  *
  * @throws ConnectError UNAVAILABLE if it does not fit, before anything is read if the header says so.
@@ -26,12 +29,23 @@ const prefixBytes = 5;
 export async function* receive(
   body: AsyncIterable<Uint8Array>,
   intake: Intake,
-  { budget, readMaxBytes }: IntakeLimits,
+  limits: IntakeLimits,
 ): AsyncGenerator<Uint8Array> {
+  const { budget, readMaxBytes } = limits;
   const declared = Number(intake.header.get("content-length")) || 0;
   if (!isStream(intake) && !budget.fits(Math.min(declared, readMaxBytes))) throw overBudget();
   const hasEnvelopes = /^application\/(?:grpc|connect)/i.test(intake.header.get("content-type") ?? "");
-  yield* hasEnvelopes ? envelopes(body, intake, readMaxBytes) : wholeBody(body, intake, readMaxBytes);
+  yield* hasEnvelopes ? envelopes(body, intake, limits) : wholeBody(body, intake, limits);
+}
+
+/** A message of the call was decompressed. @throws ConnectError as its body does. */
+export function unpacked(message: Uint8Array, intake: Intake, { inspect }: IntakeLimits): void {
+  intake.account.add(message.byteLength);
+  inspect(message, formOf(intake));
+}
+
+function formOf({ method, header }: Intake): { schema: DescMessage; json: boolean } {
+  return { schema: method.input, json: /json/i.test(header.get("content-type") ?? "") };
 }
 
 function isStream({ method: { methodKind } }: Intake): boolean {
@@ -40,25 +54,27 @@ function isStream({ method: { methodKind } }: Intake): boolean {
 
 async function* wholeBody(
   body: AsyncIterable<Uint8Array>,
-  { account }: Intake,
-  readMaxBytes: number,
+  intake: Intake,
+  { inspect, readMaxBytes }: IntakeLimits,
 ): AsyncGenerator<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body) {
-    account.add(chunk.byteLength);
+    intake.account.add(chunk.byteLength);
     chunks.push(chunk);
     length += chunk.byteLength;
     // Too long: the decoder says so.
     if (length > readMaxBytes) break;
   }
-  yield Buffer.concat(chunks);
+  const message = Buffer.concat(chunks);
+  if ((intake.header.get("content-encoding") ?? "identity") === "identity") inspect(message, formOf(intake));
+  yield message;
 }
 
 async function* envelopes(
   body: AsyncIterable<Uint8Array>,
   intake: Intake,
-  readMaxBytes: number,
+  { inspect, readMaxBytes }: IntakeLimits,
 ): AsyncGenerator<Uint8Array> {
   let chunks: Uint8Array[] = [];
   let length = 0;
@@ -74,6 +90,8 @@ async function* envelopes(
       // Too long: the decoder says so.
       if (wanted > prefixBytes + readMaxBytes) return yield held;
       if (length < wanted) break;
+      if (((held[0] ?? 0) & compressedFlag) === 0)
+        inspect(held.subarray(prefixBytes, wanted), formOf(intake));
       yield held.subarray(0, wanted);
       chunks = [held.subarray(wanted)];
       length -= wanted;

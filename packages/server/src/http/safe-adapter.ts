@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import {
@@ -6,21 +7,19 @@ import {
   type ConnectRouterOptions,
   createConnectRouter,
 } from "@connectrpc/connect";
-import {
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { assertByteStreamRequest, type UniversalHandler } from "@connectrpc/connect/protocol";
 import { createByteBudget, openAccount } from "./byte-budget.ts";
 import { correctErrors } from "./correct-errors.ts";
+import { type ElementLimit, inspectElements } from "./element-limits.ts";
 import { dropEndlessTimeouts } from "./endless-timeouts.ts";
 import { finalizeOnAbort } from "./finalize-on-abort.ts";
 import { checkQuery } from "./get-query.ts";
 import { hideError, hideErrors, type RpcFailure } from "./hide-errors.ts";
-import { type IntakeLimits, receive } from "./intake.ts";
+import { type Intake, type IntakeLimits, receive, unpacked } from "./intake.ts";
 import { type Limits, resolveLimits } from "./limits.ts";
 import type { ConnectionEvent } from "./listener.ts";
+import { meteredGzip } from "./metered-gzip.ts";
 import { createReceiveDeadline } from "./receive-deadline.ts";
 import { answerUnknownMethod } from "./unknown-method.ts";
 
@@ -48,6 +47,8 @@ export interface SafeAdapterOptions extends Pick<
   /** Told of requests that did not arrive in time; must not throw. */
   observe?: (event: ConnectionEvent) => void;
   limits?: Partial<Limits>;
+  /** Checked before messages are decoded. */
+  elementLimits?: readonly ElementLimit[];
 }
 
 /**
@@ -60,8 +61,20 @@ export interface SafeAdapterOptions extends Pick<
 export function safeAdapter(options: SafeAdapterOptions): NodeHandler {
   const { fallback, onError, observe, shutdownSignal } = options;
   const limits = resolveLimits(options.limits);
+  const intakeLimits = {
+    budget: createByteBudget(limits.maxBytesInFlight),
+    inspect: inspectElements(options.elementLimits ?? []),
+    readMaxBytes: limits.readMaxBytes,
+  };
+  const calls = new AsyncLocalStorage<Intake>();
+  const gzip = meteredGzip((message) => {
+    const intake = calls.getStore();
+    if (intake !== undefined) unpacked(message, intake, intakeLimits);
+  });
   const router = createConnectRouter({
-    acceptCompression: [compressionGzip],
+    acceptCompression: [gzip],
+    // Kept, each of them takes a hundred times its size.
+    binaryOptions: { readUnknownFields: false },
     readMaxBytes: limits.readMaxBytes,
     writeMaxBytes: limits.writeMaxBytes,
     interceptors: [hideErrors(onError), finalizeOnAbort, ...(options.interceptors ?? [])],
@@ -70,10 +83,6 @@ export function safeAdapter(options: SafeAdapterOptions): NodeHandler {
   });
   options.routes(router);
   const rpcs = new Map(router.handlers.map((rpc) => [rpc.requestPath, rpc]));
-  const intakeLimits = {
-    budget: createByteBudget(limits.maxBytesInFlight),
-    readMaxBytes: limits.readMaxBytes,
-  };
   const deadline = createReceiveDeadline({
     receiveMs: limits.receiveMs,
     expired: () => observe?.({ what: "receive-deadline" }),
@@ -90,7 +99,7 @@ export function safeAdapter(options: SafeAdapterOptions): NodeHandler {
     };
     deadline(request, response, rpc !== undefined && takesStream(rpc));
     if (rpc !== undefined)
-      return void answerRpc(rpc, { request, response, limits: intakeLimits }).catch(broken);
+      return void answerRpc(rpc, { request, response, calls, limits: intakeLimits }).catch(broken);
     try {
       if (!answerUnknownMethod(request, response)) fallback(request, response);
     } catch (error) {
@@ -113,9 +122,17 @@ function gate({ requestGate, onError }: SafeAdapterOptions): NonNullable<SafeAda
   };
 }
 
+interface Exchange {
+  request: NodeRequest;
+  response: NodeResponse;
+  /** Tells code that knows the message only which call it belongs to. */
+  calls: AsyncLocalStorage<Intake>;
+  limits: IntakeLimits;
+}
+
 async function answerRpc(
   rpc: UniversalHandler,
-  { request, response, limits }: { request: NodeRequest; response: NodeResponse; limits: IntakeLimits },
+  { request, response, calls, limits }: Exchange,
 ): Promise<void> {
   response.setHeader("cache-control", "no-store");
   let universal: ReturnType<typeof universalRequestFromNodeRequest>;
@@ -133,10 +150,12 @@ async function answerRpc(
   const intake = { method, header: universal.header, account: openAccount(limits.budget) };
   response.once("close", intake.account.close);
   const body = takesStream(rpc) && "stream" in request ? unended(universal.body) : universal.body;
-  const answer = await rpc({ ...universal, body: receive(body, intake, limits) });
-  if (!takesStream(rpc)) intake.account.close();
-  if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
-  await universalResponseToNodeResponse(answer, response);
+  await calls.run(intake, async () => {
+    const answer = await rpc({ ...universal, body: receive(body, intake, limits) });
+    if (!takesStream(rpc)) intake.account.close();
+    if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
+    await universalResponseToNodeResponse(answer, response);
+  });
 }
 
 /** Such a call may go on for ever; its handler bounds the time between messages. */
