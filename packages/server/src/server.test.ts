@@ -118,15 +118,22 @@ test("a bug is answered internal with an id that is in the log, and nothing of i
 
 test("a deadline that passes before the write: nothing is stored", async () => {
   const busy = gate();
-  const { client, store } = await startServer((real) => ({
+  const reached = gate();
+  const { client, store, events } = await startServer((real) => ({
     append: async (batch) => {
+      reached.open();
       await busy.opened;
       return real.append(batch);
     },
   }));
   const first = client.ingestEvent({ eventId: "first" });
+  await reached.opened;
   const error = await refusal(client.ingestEvent({ eventId: "late" }, { timeoutMs: 200 }));
   expect(error.code).toBe(Code.DeadlineExceeded);
+  await vi.waitFor(
+    () => expect(events).toContainEqual({ kind: "rejected", reason: "aborted", count: 1 }),
+    10_000,
+  );
   busy.open();
   expect((await first).accepted).toBe(true);
   expect(await store.find("", ["late"])).toEqual([null]);
