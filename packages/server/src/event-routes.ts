@@ -6,11 +6,13 @@ import {
   EventResponseSchema,
   EventService,
   type IngestBatchRequest,
+  IngestBatchRequestSchema,
   type IngestBatchResponse,
   IngestBatchResponseSchema,
   Outcome,
 } from "@event-ingestion/api";
 import type { Appended, Batcher, Caps, Job, NewEvent } from "@event-ingestion/store";
+import type { ElementLimit } from "./http/element-limits.ts";
 import { ingestStream } from "./ingest-stream.ts";
 import type { Ingest } from "./ingest.ts";
 import { jobStatus } from "./job-status.ts";
@@ -71,11 +73,7 @@ export function eventRoutes(context: EventServiceContext): (router: ConnectRoute
     { events: requests }: IngestBatchRequest,
     signal: AbortSignal,
   ): Promise<IngestBatchResponse> => {
-    if (requests.length > maxBatchEvents) {
-      observe({ kind: "rejected", reason: "invalid", count: requests.length });
-      const message = `events must be at most ${maxBatchEvents}, got ${requests.length}`;
-      throw badRequest({ field: "events", message });
-    }
+    if (requests.length > maxBatchEvents) throw tooManyEvents(requests.length, observe);
     const checked = requests.map((request) =>
       request.eventId === "" ? { violation: noEventId } : checkEvent(request, rules),
     );
@@ -106,6 +104,17 @@ export function eventRoutes(context: EventServiceContext): (router: ConnectRoute
         return jobStatus(jobId, job?.tenant === tenant ? job : undefined);
       },
     });
+}
+
+/** Larger batches are refused before they are decoded. */
+export function eventLimits(observe: (event: ServerEvent) => void): ElementLimit[] {
+  const { events } = IngestBatchRequestSchema.field;
+  return [{ field: events, max: maxBatchEvents, refuse: (got) => tooManyEvents(got, observe) }];
+}
+
+function tooManyEvents(count: number, observe: (event: ServerEvent) => void): ConnectError {
+  observe({ kind: "rejected", reason: "invalid", count });
+  return badRequest({ field: "events", message: `events must be at most ${maxBatchEvents}, got ${count}` });
 }
 
 const noEventId: Violation = { field: "event_id", message: "No event id received" };

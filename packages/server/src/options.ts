@@ -1,4 +1,5 @@
 import type { JobStore, Policy } from "@event-ingestion/store";
+import type { Limits } from "./http/limits.ts";
 import type { NodeHandler } from "./http/safe-adapter.ts";
 import type { ServerEvent } from "./observe.ts";
 
@@ -18,6 +19,8 @@ export interface ServerOptions {
   maxPendingBytes?: number;
   /** Jobs that may wait in the store; at this number new events are UNAVAILABLE. Default 2,000,000. */
   maxQueuedJobs?: number;
+  /** What one client may take of the network layer, and all of them together. */
+  limits?: Partial<Limits>;
   /** When lost workers kill a job and how long finished jobs are kept. Default 3; 7 days, DEAD 30 days. */
   policy?: Policy;
   /** How long the server goes on taking requests after it said NOT_SERVING, in ms. Default 0. */
@@ -44,6 +47,7 @@ export function resolveOptions(options: ServerOptions): Required<ServerOptions> 
     maxPendingBytes: 64 * 1024 * 1024,
     maxQueuedJobs: 2_000_000,
     policy: { workerLostLimit: 3, keepMs: { SUCCEEDED: 7 * day, CANCELLED: 7 * day, DEAD: 30 * day } },
+    limits: {},
     lameDuckMs: 0,
     graceMs: 5000,
     hardLimitMs: 25_000,

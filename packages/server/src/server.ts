@@ -5,7 +5,7 @@ import { file_google_rpc_error_details } from "@event-ingestion/api/error-detail
 import { createHealth, Health } from "@event-ingestion/grpc-health";
 import { reflectionRoutes } from "@event-ingestion/grpc-reflection";
 import { createBatcher, type Job } from "@event-ingestion/store";
-import { eventRoutes } from "./event-routes.ts";
+import { eventLimits, eventRoutes } from "./event-routes.ts";
 import { createListener } from "./http/listener.ts";
 import { safeAdapter } from "./http/safe-adapter.ts";
 import { createIngest } from "./ingest.ts";
@@ -65,11 +65,13 @@ export function createServer(given: ServerOptions): EventServer {
       reflectionRoutes([EventService, Health], { extraFiles: [file_google_rpc_error_details] })(router);
     },
     fallback: options.fallback,
+    limits: options.limits,
+    elementLimits: eventLimits(observe),
     shutdownSignal: shutdown.signal,
     onError: (failure) => observe({ kind: "internal-error", ...failure }),
     observe: observeConnection,
   });
-  const listener = createListener(handler, { observe: observeConnection });
+  const listener = createListener(handler, { observe: observeConnection, limits: options.limits });
   let maintenance: Promise<void> | undefined;
   let drained: Promise<void> | undefined;
 
