@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { RetryInfoSchema } from "@event-ingestion/api/error-details";
 import { exitCodes, Failure } from "./failure.ts";
 import { plain } from "./output.ts";
 
@@ -27,6 +28,8 @@ const { unexpected, usage, unavailable } = exitCodes;
 const wrongProtocol =
   "name the server with --server, or another protocol with --protocol grpc|connect|grpc-web";
 const noCredential = "put a credential into EVENT_TOKEN, or into a file named by EVENT_TOKEN_FILE";
+const tooLarge =
+  "a batch may have 4 MiB, the payload of an event 1 MiB; keep large data elsewhere and send where it is";
 const repeat = "the same command may be repeated; what is stored is not stored twice";
 
 function explainCall(error: ConnectError, address: string): Failure {
@@ -41,7 +44,10 @@ function explainCall(error: ConnectError, address: string): Failure {
     case Code.Canceled:
       return failure(unavailable, `${address} closed the connection: ${said}`, repeat);
     case Code.ResourceExhausted:
-      return failure(unavailable, `${address} refused: ${said}`, "send less at once, or later");
+      // Without a word of when it may come again it is a message over the size limit.
+      return error.findDetails(RetryInfoSchema).length > 0
+        ? failure(unavailable, `${address} refused: ${said}`, "send less at once, or later")
+        : failure(usage, `${address} refused: ${said}`, tooLarge);
     case Code.InvalidArgument:
       return failure(usage, said, "see event ingest --help");
     case Code.Unauthenticated:

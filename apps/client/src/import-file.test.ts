@@ -47,9 +47,9 @@ describe("event ingest --file", () => {
     const ended = await event([...text, "orders.ndjson"]);
     expect(ended.code).toBe(2);
     expect(ended.stdout).toMatch(
-      /^4 sent · 2 accepted · 2 rejected → orders\.rejected\.ndjson · \S+ m?s · p50 \S+ m?s p99 \S+ m?s\n$/,
+      /^4 sent · 2 accepted · 2 rejected → orders\.ndjson\.rejected\.ndjson · \S+ m?s · p50 \S+ m?s p99 \S+ m?s\n$/,
     );
-    expect(entries(join(folder, "orders.rejected.ndjson"))).toEqual([
+    expect(entries(join(folder, "orders.ndjson.rejected.ndjson"))).toEqual([
       { line: 2, reason: expect.stringMatching(/^not JSON: /), raw: "not json" },
       { line: 4, reason: "payload must be at most 1048576 bytes, got 1048577", raw: long },
     ]);
@@ -72,7 +72,7 @@ describe("event ingest --file", () => {
     const again = await event([...text, "a.ndjson", "--batch", "100", "--concurrency", "2"]);
     expect(again.stdout).toMatch(/^1,500 sent · 1,500 accepted \(1,500 duplicates\) · 0 rejected · /);
     expect((await store.counts()).byState.QUEUED).toBe(1500);
-    expect(existsSync(join(folder, "a.rejected.ndjson"))).toBe(false);
+    expect(existsSync(join(folder, "a.ndjson.rejected.ndjson"))).toBe(false);
   });
 
   test("reads CSV, and the fields that are named", async () => {
@@ -130,7 +130,7 @@ describe("event ingest --resume", () => {
     expect(ended.stderr).toMatch(/^going on after line [\d,]+ of a\.ndjson\n/);
     expect(summary(ended)).toMatchObject({ sent: 6000, accepted: 5940, rejected: 60, line: 6000 });
     expect((await store.counts()).byState.QUEUED).toBe(5940);
-    const rejected = entries(join(folder, "a.rejected.ndjson"));
+    const rejected = entries(join(folder, "a.ndjson.rejected.ndjson"));
     expect(rejected.map((entry) => entry.line)).toEqual(Array.from({ length: 60 }, (_, n) => n * 100 + 1));
   });
 

@@ -76,6 +76,19 @@ describe("event ingest", () => {
   });
 });
 
+test.each(["grpc", "connect", "grpc-web"])(
+  "an event that no server takes is wrong use, over %s",
+  async (protocol) => {
+    const { event, folder } = await setup();
+    writeFileSync(join(folder, "large"), "x".repeat(5 * 1024 * 1024));
+    const { code, stdout, stderr } = await event(["ingest", "-d", "@large", "--protocol", protocol]);
+    expect({ code, stdout }).toEqual({ code: 4, stdout: "" });
+    expect(stderr).toMatch(
+      /^event: \S+ refused: .*\n {2}a batch may have 4 MiB, the payload of an event 1 MiB; .*\n$/,
+    );
+  },
+);
+
 describe("event status", () => {
   test("tells of jobs in the order asked for; exit code 3 if one is unknown", async () => {
     const { event } = await setup({ worker: true });

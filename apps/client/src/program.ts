@@ -28,7 +28,7 @@ Examples:
 
 ${mappingHelp}
 
-What is rejected goes to orders.rejected.ndjson, with line number, reason and the line itself; the import goes on.
+What is rejected goes to orders.csv.rejected.ndjson, with line number, reason and the line itself; the import goes on.
 With --resume an import that was stopped goes on where it was, however it was stopped.`;
 
 /** Checks all options of a command before it does anything, so that all mistakes are told at once. */

@@ -15,10 +15,9 @@ function setup(content?: string): string {
 const entry = (line: number) => `{"line":${line},"reason":"r","raw":"x"}\n`;
 
 test.each([
-  ["orders.csv", "orders.rejected.ndjson"],
+  ["orders.csv", "orders.csv.rejected.ndjson"],
+  ["orders.ndjson", "orders.ndjson.rejected.ndjson"],
   ["a.b/orders", "a.b/orders.rejected.ndjson"],
-  ["a.b/orders.v2.ndjson", "a.b/orders.v2.rejected.ndjson"],
-  ["a/.hidden", "a/.hidden.rejected.ndjson"],
   ["-", "stdin.rejected.ndjson"],
 ])("those of %s go to %s", (file, path) => expect(rejectsPath(file)).toBe(path));
 

@@ -9,11 +9,9 @@ export interface Rejects extends Disposable {
   add(record: Pick<FileRecord, "line" | "raw">, reason: string): void;
 }
 
-/** Where the rejected records of a file go: orders.csv has orders.rejected.ndjson beside it, stdin in the current folder. */
+/** Where the rejected records of a file go: orders.csv has orders.csv.rejected.ndjson beside it, stdin in the current folder. */
 export function rejectsPath(file: string): string {
-  return file === "-"
-    ? "stdin.rejected.ndjson"
-    : `${file.replace(/(?<=[^/\\])\.[^./\\]+$/, "")}.rejected.ndjson`;
+  return `${file === "-" ? "stdin" : file}.rejected.ndjson`;
 }
 
 /**

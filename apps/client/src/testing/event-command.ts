@@ -54,7 +54,7 @@ export interface Setup {
 
 export async function setup({ worker = false }: { worker?: boolean } = {}): Promise<Setup> {
   const store = await openSqliteStore("sqlite::memory:");
-  const server = createServer({ store, port: 0, graceMs: 100 });
+  const server = createServer({ store, port: 0, graceMs: 100, hardLimitMs: 1000 });
   const { url } = await server.listen();
   const stop = new AbortController();
   const working = worker ? runWorker({ source: store, handlers, signal: stop.signal }) : undefined;
