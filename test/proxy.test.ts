@@ -1,0 +1,141 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Outcome } from "@event-ingestion/api";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { connect, statusOf } from "./support/event-service.ts";
+import { startProducers } from "./support/producers.ts";
+import { haproxyInstalled, type ProxiedServers, startProxy } from "./support/proxied-servers.ts";
+import { root, type ServerProcess } from "./support/server-process.ts";
+import { protocols } from "./support/transports.ts";
+
+// deploy/haproxy.cfg, as docker-compose.yml runs it, in front of two servers.
+
+describe.skipIf(!haproxyInstalled && process.env.CI === undefined)(
+  "behind haproxy (Debian's package)",
+  () => {
+    let proxy: ProxiedServers;
+    let first: ServerProcess;
+    let second: ServerProcess;
+    beforeAll(async () => {
+      proxy = await startProxy({ STORE_URL: "sqlite::memory:", LAME_DUCK_MS: "5000" });
+      [first, second] = await Promise.all([proxy.start("127.0.0.2"), proxy.start("127.0.0.3")]);
+      await untilBothServe();
+    });
+    afterAll(() => proxy[Symbol.asyncDispose]());
+
+    /** Sends events until each of the two has accepted one. */
+    async function untilBothServe(): Promise<void> {
+      const before = await Promise.all([accepted(first), accepted(second)]);
+      const service = connect(proxy.url);
+      await vi.waitFor(
+        async () => {
+          await service.ingestEvent({ eventId: crypto.randomUUID() });
+          const now = await Promise.all([accepted(first), accepted(second)]);
+          for (const [index, count] of now.entries()) expect(count).toBeGreaterThan(before[index] ?? 0);
+        },
+        { timeout: 20_000, interval: 50 },
+      );
+    }
+
+    test.each(protocols)(
+      "$name passes, and its calls go to both servers",
+      async ({ name, connect: over }) => {
+        const service = connect(proxy.url, over(proxy.url));
+        const before = await Promise.all([accepted(first), accepted(second)]);
+        const events = Array.from({ length: 20 }, (_, index) => ({
+          eventId: `${name}-${index}`,
+          payload: "x",
+        }));
+        const answers = await Promise.all(events.map((event) => service.ingestEvent(event)));
+        expect(answers.map(({ outcome }) => outcome)).toEqual(events.map(() => Outcome.ACCEPTED));
+        const after = await Promise.all([accepted(first), accepted(second)]);
+        for (const [index, count] of after.entries()) expect(count).toBeGreaterThan(before[index] ?? 0);
+      },
+    );
+
+    test("a stream in both directions passes: buf curl learns the schema by reflection", async () => {
+      const url = `${proxy.url}/event.EventService/IngestEvent`;
+      const data = JSON.stringify({ event_id: "buf", payload: "hello" });
+      const flags = ["--protocol", "grpc", "--http2-prior-knowledge", "--data", data];
+      const { stdout } = await promisify(execFile)(`${root}node_modules/.bin/buf`, ["curl", ...flags, url]);
+      expect(JSON.parse(stdout)).toMatchObject({ accepted: true });
+    });
+
+    test("a payload of the size limit passes, and a larger one is refused by the server", async () => {
+      const service = connect(proxy.url);
+      const payload = "x".repeat(1024 * 1024);
+      expect(await service.ingestEvent({ eventId: "large", payload })).toMatchObject({ accepted: true });
+      await expect(service.ingestEvent({ eventId: "larger", payload: `${payload}x` })).rejects.toMatchObject({
+        code: Code.InvalidArgument,
+      });
+    });
+
+    test("a server that stops costs no call, one that is killed costs a retry", async () => {
+      const producers = startProducers(proxy.url);
+      await producers.accepted(200);
+
+      expect(await first.stop("SIGTERM")).toBe(0);
+      await producers.accepted(200);
+      expect(producers.retries).toEqual([]);
+
+      first = await proxy.start("127.0.0.2");
+      await untilBothServe();
+      await second.stop("SIGKILL");
+      await producers.accepted(1000);
+      second = await proxy.start("127.0.0.3");
+      await untilBothServe();
+      await producers.stop();
+    });
+
+    test("a frozen server answers when it goes on, after more than 30 s; the others do not wait for it", async () => {
+      const service = connect(proxy.url, protocols[0]?.connect(proxy.url));
+      first.child.kill("SIGSTOP");
+      const started = performance.now();
+      try {
+        const waited: number[] = [];
+        const calls = Array.from({ length: 8 }, async (_, index) => {
+          await service.ingestEvent({ eventId: `frozen-${index}` });
+          waited.push(performance.now() - started);
+        });
+        await vi.waitFor(
+          () => expect(proxy.log()).toMatch(/server1 is DOWN, reason: Layer7 timeout/),
+          20_000,
+        );
+        const later = Array.from({ length: 20 }, (_, index) =>
+          service.ingestEvent({ eventId: `later-${index}` }),
+        );
+        await Promise.all(later);
+        expect(performance.now() - started).toBeLessThan(25_000);
+        await new Promise((resolve) => setTimeout(resolve, 31_000 - (performance.now() - started)));
+        first.child.kill("SIGCONT");
+        await Promise.all(calls);
+        expect(waited.filter((ms) => ms > 30_000).length).toBeGreaterThan(0);
+        expect(waited.filter((ms) => ms < 25_000).length).toBeGreaterThan(0);
+      } finally {
+        first.child.kill("SIGCONT");
+      }
+      await untilBothServe();
+    });
+
+    test("without any server every client is told at once to call again", async () => {
+      await Promise.all([first.stop("SIGKILL"), second.stop("SIGKILL")]);
+      await vi.waitFor(async () => expect(await statusOf(proxy.url, "/readyz")).toBe(503), 20_000);
+      const answer = await fetch(new URL("/readyz", proxy.url));
+      expect(answer.headers.get("retry-after")).toBe("1");
+      for (const { connect: over } of protocols) {
+        const event = { eventId: "nobody", payload: "x".repeat(10_000) };
+        const error = await connect(proxy.url, over(proxy.url))
+          .ingestEvent(event)
+          .catch((reason: unknown) => ConnectError.from(reason));
+        expect(error).toMatchObject({ code: Code.Unavailable });
+      }
+    });
+  },
+);
+
+/** How many events a server has accepted by itself. */
+async function accepted({ url }: ServerProcess): Promise<number> {
+  const text = await (await fetch(new URL("/metrics", url))).text();
+  return Number(/^event_accepted_total (\d+)$/m.exec(text)?.[1]);
+}

@@ -1,0 +1,68 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { untilReady } from "./event-service.ts";
+import { startNameServer } from "./name-server.ts";
+import { root, type ServerProcess, startServer } from "./server-process.ts";
+
+/** Whether the proxy of docker-compose.yml is installed here. It takes Linux to have 127.0.0.2 without a set-up. */
+export const haproxyInstalled: boolean =
+  process.platform === "linux" && spawnSync("haproxy", ["-v"]).status === 0;
+
+/** Servers behind deploy/haproxy.cfg as docker-compose.yml runs it: one name, one address a server, one port. */
+export interface ProxiedServers extends AsyncDisposable {
+  /** The address of the proxy. */
+  url: string;
+  /** Starts one more server, or a new one at an address that had one. */
+  start: (address: string) => Promise<ServerProcess>;
+  /** What the proxy has logged. */
+  log: () => string;
+}
+
+/** The proxy alone; the servers get `env`. */
+export async function startProxy(env: Record<string, string>): Promise<ProxiedServers> {
+  await using resources = new AsyncDisposableStack();
+  const names = resources.use(await startNameServer([]));
+  const [port, serverPort] = [await freePort(), await freePort()];
+  const proxy = spawn("haproxy", ["-db", "-f", `${root}deploy/haproxy.cfg`], {
+    env: {
+      PATH: process.env.PATH,
+      BIND: `127.0.0.1:${port}`,
+      SERVERS: `server.test:${serverPort}`,
+      DNS: `127.0.0.1:${names.port}`,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let log = "";
+  for (const stream of [proxy.stdout, proxy.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => (log += text));
+  }
+  resources.defer(async () => {
+    const exited = once(proxy, "exit");
+    if (proxy.exitCode === null && proxy.kill("SIGKILL")) await exited;
+  });
+  const running = resources.move();
+  return {
+    url: `http://127.0.0.1:${port}`,
+    log: () => log,
+    async start(address) {
+      const server = await startServer({ env: { ...env, HOST: address, PORT: String(serverPort) } });
+      running.use(server);
+      await untilReady(server.url);
+      if (!names.addresses.includes(address)) names.addresses = [...names.addresses, address];
+      return server;
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** A proxy and its servers must be told their ports. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
