@@ -45,6 +45,7 @@ describe.skipIf(!grpcurl && process.env.CI === undefined)("grpcurl (from the Go 
     const services = (await call(`localhost:${server.port}`, "list")).trim().split("\n");
     expect(services).toEqual([
       "event.EventService",
+      "event.worker.v1.WorkerService",
       "grpc.health.v1.Health",
       "grpc.reflection.v1.ServerReflection",
       "grpc.reflection.v1alpha.ServerReflection",

@@ -3,7 +3,7 @@ import type { JobStore, Leased, Session } from "@event-ingestion/store";
 import { retryLater } from "./retry-info.ts";
 
 /** One worker asking for jobs. */
-export interface ClaimCall {
+interface ClaimCall {
   session: Session;
   max: number;
   /** How long to wait when nothing is due; 0: not at all. */

@@ -2,9 +2,11 @@ import type { Server as Http1Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EventService } from "@event-ingestion/api";
 import { file_google_rpc_error_details } from "@event-ingestion/api/error-details";
+import { WorkerService } from "@event-ingestion/api/worker/v1";
 import { createHealth, Health } from "@event-ingestion/grpc-health";
 import { reflectionRoutes } from "@event-ingestion/grpc-reflection";
 import { createBatcher, type Job } from "@event-ingestion/store";
+import { createClaims } from "./claims.ts";
 import { eventLimits, eventRoutes } from "./event-routes.ts";
 import { createListener } from "./http/listener.ts";
 import { safeAdapter } from "./http/safe-adapter.ts";
@@ -14,6 +16,7 @@ import { resolveOptions, type ServerOptions } from "./options.ts";
 import { watchQueueDepth } from "./queue-depth.ts";
 import { type Readiness, watchReadiness } from "./readiness.ts";
 import { retryLater } from "./retry-info.ts";
+import { workerRoutes } from "./worker-routes.ts";
 
 /** The service on its port. */
 export interface EventServer extends AsyncDisposable {
@@ -38,7 +41,8 @@ export function createServer(given: ServerOptions): EventServer {
   const draining = new AbortController();
   const shutdown = new AbortController();
 
-  const health = createHealth([EventService]);
+  const services = [EventService, WorkerService];
+  const health = createHealth(services);
   const readiness = watchReadiness(store, {
     signal: background.signal,
     changed(now) {
@@ -54,6 +58,7 @@ export function createServer(given: ServerOptions): EventServer {
       observe(event);
     },
   });
+  const claims = createClaims(store, background.signal);
   const jobs = createBatcher<string, Job | null>({ ...lookupLimits, run: (ids) => store.get(ids) });
 
   const observeConnection = (event: { what: string; error?: unknown }) =>
@@ -61,8 +66,9 @@ export function createServer(given: ServerOptions): EventServer {
   const handler = safeAdapter({
     routes(router) {
       eventRoutes({ ...options, ingest, jobs, caps: store.caps, draining: draining.signal })(router);
+      workerRoutes({ store, claims })(router);
       health.routes(router);
-      reflectionRoutes([EventService, Health], { extraFiles: [file_google_rpc_error_details] })(router);
+      reflectionRoutes([...services, Health], { extraFiles: [file_google_rpc_error_details] })(router);
     },
     fallback: options.fallback,
     limits: options.limits,
@@ -83,6 +89,7 @@ export function createServer(given: ServerOptions): EventServer {
       listener.destroy();
     }, options.hardLimitMs);
     readiness.drain();
+    claims.drain();
     await sleep(options.lameDuckMs);
     listener.stop();
     draining.abort();

@@ -1,7 +1,8 @@
+import { toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, RetryInfoSchema } from "@event-ingestion/api/error-details";
-import { SettleResult } from "@event-ingestion/api/worker/v1";
+import { ClaimResponseSchema, SettleResult } from "@event-ingestion/api/worker/v1";
 import { type JobStore, StoreError } from "@event-ingestion/store";
 import { expect, test } from "vitest";
 import { refusal, seconds, startWorkerService } from "./testing/worker-service.ts";
@@ -128,6 +129,29 @@ test("a session is opened for a worker that outlives this process, under its nam
   await open(5000);
   expect(opened).toEqual([["test", 5000, "remote"]]);
   expect((await store.counts()).workers).toMatchObject([{ worker: "test", held: 0 }]);
+});
+
+test("an answer stays below 4 MiB, and the next one goes on where it ended", async () => {
+  const { client, add, open } = await startWorkerService();
+  const long = "x".repeat(128);
+  const payload = Buffer.alloc(1024 * 1024, "a");
+  const large = await add(...Array.from({ length: 5 }, () => ({ payload })));
+  const small = await add(
+    ...Array.from({ length: 1000 }, (_, index) => ({
+      tenant: long,
+      type: long,
+      eventId: `${index}`.padEnd(128, "x"),
+      payload: Buffer.alloc(2100, "a"),
+    })),
+  );
+  const session = await open();
+  const claimed: string[] = [];
+  for (let calls = 0; claimed.length < 1005 && calls < 20; calls++) {
+    const page = await client.claim({ session, maxJobs: 1000 });
+    expect(toBinary(ClaimResponseSchema, page).byteLength).toBeLessThan(4 * 1024 * 1024);
+    claimed.push(...page.jobs.map(({ jobId }) => jobId));
+  }
+  expect(claimed).toEqual([...large, ...small]);
 });
 
 const session = { id: "any", ttl: seconds(30) };

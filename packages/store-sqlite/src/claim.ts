@@ -1,10 +1,8 @@
-import type { JobId, Leased } from "@event-ingestion/store";
+import { type JobId, type Leased, maxClaimBytes } from "@event-ingestion/store";
 import { type Query, query } from "./driver.ts";
 import { type PayloadRow, checkedPayloadId, headColumns } from "./job-row.ts";
 import type { Area, Operations } from "./operations.ts";
 
-/** What one claim hands out at most, by one job more or less: `max` says nothing about sizes. */
-const maxClaimBytes = 16 * 1024 * 1024;
 /** Roughly what a leased job occupies beside its payload. */
 const overheadBytes = 512;
 

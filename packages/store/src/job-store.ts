@@ -175,7 +175,10 @@ export interface JobStore {
   openSession(worker: string, ttlMs: number, home?: "process" | "remote"): Promise<Session>;
   /** Extends the lease by ttlMs. `lost`: it has ended and its jobs may run elsewhere; stop them and open a new session. */
   heartbeat(session: Session): Promise<{ lost: boolean; cancelRequested: JobId[] }>;
-  /** Leases up to `max` of the oldest due jobs, in any order. Never waits; an ended session gets none. */
+  /**
+   * Leases up to `max` of the oldest due jobs, in any order; fewer if they reach `maxClaimBytes`. Never waits; an ended
+   * session gets none.
+   */
   claim(session: Session, max: number): Promise<Leased[]>;
   /** Atomic per item. "lost": that attempt is not this session's any more, and the verdict was dropped. */
   settle(session: Session, verdicts: readonly Verdict[]): Promise<("ok" | "lost")[]>;
@@ -204,10 +207,19 @@ export interface JobStore {
 }
 
 /** The part of a store that a worker needs. */
-export type JobSource = Pick<
+export interface JobSource extends Pick<
   JobStore,
-  "openSession" | "heartbeat" | "claim" | "settle" | "closeSession" | "hints"
->;
+  "openSession" | "heartbeat" | "settle" | "closeSession" | "hints"
+> {
+  /** As of a store; a source that is further away may wait for work, until the signal aborts. */
+  claim(session: Session, max: number, signal?: AbortSignal): Promise<Leased[]>;
+}
+
+/**
+ * A claim ends when its jobs come to so many bytes, whatever its `max`. With one job more, and what each has beside its
+ * payload, it still fits into a message of 4 MiB.
+ */
+export const maxClaimBytes: number = 2.5 * 1024 * 1024;
 
 /**
  * The revision of a job, derived from what it is: every path through the states raises it, since only `claim` raises

@@ -1,5 +1,5 @@
 import { expect, vi } from "vitest";
-import type { JobId, JobStore, Session } from "../job-store.ts";
+import { type JobId, type JobStore, maxClaimBytes, type Session } from "../job-store.ts";
 import type { Case } from "./case.ts";
 import {
   accept,
@@ -53,6 +53,23 @@ export function claimCases(check: Case): void {
     expect(await store.claim(session, 3)).toHaveLength(3);
     expect(await store.claim(session, 3)).toHaveLength(2);
     expect((await store.counts()).byState).toMatchObject({ QUEUED: 0, RUNNING: 5 });
+  });
+
+  check("C2 claim ends by size, and the next one goes on", async ({ store }) => {
+    const { maxPayloadBytes } = store.caps;
+    const payload = new Uint8Array(maxPayloadBytes);
+    const events = newEvents(6, { payload });
+    const ids: JobId[] = [];
+    for (const event of events) ids.push(...(await acceptAll(store, [event])));
+    const session = await store.openSession("worker", longMs);
+    const claimed: JobId[] = [];
+    while (claimed.length < ids.length) {
+      const jobs = await store.claim(session, 1000);
+      expect(jobs.length).toBeGreaterThan(0);
+      expect((jobs.length - 1) * maxPayloadBytes).toBeLessThan(maxClaimBytes);
+      claimed.push(...jobs.map(({ jobId }) => jobId));
+    }
+    expect(claimed.toSorted()).toEqual(ids.toSorted());
   });
 
   check("C3 two claimers at once get different jobs", async ({ store, second }) => {
