@@ -107,7 +107,7 @@ export function createDispatcher({ settings, session, over }: DispatcherOptions)
     mayHaveJobs = false;
     const jobs = await callUntilAnswered({
       call: "claim",
-      run: () => source.claim(session, max),
+      run: () => source.claim(session, max, claims.signal),
       observe,
       signal: claims.signal,
     });

@@ -8,7 +8,7 @@ import { runWorker } from "./worker.ts";
 /** `asked` resolves when a claim was answered. */
 function watchClaims(store: JobStore): { source: JobSource; asked: Promise<void> } {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const source = wrap(store, { claim: (...args) => store.claim(...args).finally(resolve) });
+  const source = wrap(store, { claim: (session, max) => store.claim(session, max).finally(resolve) });
   return { source, asked: promise };
 }
 
@@ -280,7 +280,7 @@ test("a worker outlives a store that is unavailable for a while, and does not pr
   const source = wrap(store, {
     openSession: async (...args) => (check(), store.openSession(...args)),
     heartbeat: async (...args) => (check(), store.heartbeat(...args)),
-    claim: async (...args) => (check(), store.claim(...args)),
+    claim: async (session, max) => (check(), store.claim(session, max)),
     settle: async (...args) => (check(), store.settle(...args)),
   });
   const gate = Promise.withResolvers<void>();

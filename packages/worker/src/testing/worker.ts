@@ -87,7 +87,7 @@ export function wrap(store: JobStore, calls: Partial<JobSource>): JobSource {
   return {
     openSession: (...args) => store.openSession(...args),
     heartbeat: (...args) => store.heartbeat(...args),
-    claim: (...args) => store.claim(...args),
+    claim: (session, max) => store.claim(session, max),
     settle: (...args) => store.settle(...args),
     closeSession: (...args) => store.closeSession(...args),
     hints: (...args) => store.hints(...args),

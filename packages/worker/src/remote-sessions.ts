@@ -1,0 +1,119 @@
+import { type JobSource, type Leased, type Session, StoreError, type Verdict } from "@event-ingestion/store";
+
+/** One session of the source, and which of its jobs are known here and not settled. */
+interface Part {
+  session: Session;
+  known: Set<string>;
+}
+
+/** What its user knows as one session. */
+interface Whole {
+  worker: string;
+  ttlMs: number;
+  /** Where claims go. undefined: the next claim opens another one. */
+  current: Part | undefined;
+  /** No claim goes there any more. */
+  retired: Set<Part>;
+}
+
+/**
+ * Sessions over a source whose answers may be lost.
+ *
+ * A claim without an answer may have leased jobs that nobody knows of, and they would stay leased for as long as their
+ * session is renewed, which is as long as the worker lives. So such a session is retired: the next claim opens another
+ * one, the retired one is renewed until what is known of it is settled, and is closed then, which hands the rest back.
+ * Its user sees one session all the time; it is lost when one part with known jobs is.
+ */
+export function relaySessions(source: JobSource): JobSource {
+  const wholes = new WeakMap<Session, Whole>();
+  const wholeOf = (session: Session): Whole => {
+    const whole = wholes.get(session);
+    if (whole === undefined)
+      throw new StoreError("notApplied", "invalid", "the session is not of this source");
+    return whole;
+  };
+  const open = async (worker: string, ttlMs: number): Promise<Part> => ({
+    session: await source.openSession(worker, ttlMs, "remote"),
+    known: new Set(),
+  });
+  const reopen = async (whole: Whole): Promise<Part> => {
+    whole.current = await open(whole.worker, whole.ttlMs);
+    // The source answers again.
+    void closeRetired(whole);
+    return whole.current;
+  };
+  /** One that cannot be closed now is closed later, or ends with its lease. */
+  const closeRetired = async (whole: Whole): Promise<void> => {
+    for (const part of whole.retired) {
+      if (part.known.size > 0) continue;
+      await source.closeSession(part.session).then(
+        () => whole.retired.delete(part),
+        () => undefined,
+      );
+    }
+  };
+
+  return {
+    async openSession(worker, ttlMs) {
+      const part = await open(worker, ttlMs);
+      wholes.set(part.session, { worker, ttlMs, current: part, retired: new Set() });
+      return part.session;
+    },
+
+    async claim(session, max, signal) {
+      const whole = wholeOf(session);
+      const part = whole.current ?? (await reopen(whole));
+      try {
+        const jobs = await source.claim(part.session, max, signal);
+        for (const job of jobs) part.known.add(attemptKey(job));
+        return jobs;
+      } catch (error) {
+        if (error instanceof StoreError && error.outcome === "notApplied") throw error;
+        whole.current = undefined;
+        whole.retired.add(part);
+        throw error;
+      }
+    },
+
+    async heartbeat(session) {
+      const whole = wholeOf(session);
+      void closeRetired(whole);
+      const renewed = partsOf(whole).filter((part) => part === whole.current || part.known.size > 0);
+      const answers = await Promise.all(renewed.map((part) => source.heartbeat(part.session)));
+      return {
+        lost: answers.some(({ lost }) => lost),
+        cancelRequested: answers.flatMap(({ cancelRequested }) => cancelRequested),
+      };
+    },
+
+    async settle(session, verdicts) {
+      const whole = wholeOf(session);
+      const answers = new Map<string, "ok" | "lost">();
+      for (const part of partsOf(whole)) {
+        const own = verdicts.filter((verdict) => part.known.has(attemptKey(verdict)));
+        if (own.length === 0) continue;
+        const given = await source.settle(part.session, own);
+        for (const [index, verdict] of own.entries()) {
+          part.known.delete(attemptKey(verdict));
+          answers.set(attemptKey(verdict), given[index] ?? "lost");
+        }
+      }
+      void closeRetired(whole);
+      return verdicts.map((verdict) => answers.get(attemptKey(verdict)) ?? "lost");
+    },
+
+    async closeSession(session) {
+      await Promise.all(partsOf(wholeOf(session)).map((part) => source.closeSession(part.session)));
+    },
+
+    hints: (signal) => source.hints(signal),
+  };
+}
+
+function partsOf({ current, retired }: Whole): Part[] {
+  return current === undefined ? [...retired] : [current, ...retired];
+}
+
+function attemptKey({ jobId, attempt }: Pick<Leased | Verdict, "jobId" | "attempt">): string {
+  return `${jobId} ${attempt}`;
+}
