@@ -20,6 +20,11 @@ export const targets: readonly Target[] = [
   rate("unary over HTTP/1.1 / stock connect no-op", "ingest-http1-100", "connect-http1", 3, 5),
   rate("batches of 1,000 / the store by itself", "ingest-batch-1000", "store-append-1000", 0.45, 0.7),
   rate("status lookups / grpc-js no-op", "get-status", "grpc-js", 0.8, 1.3),
+  rate("ingest to done / graphile-worker", "ingest-to-done", "graphile-worker-to-done", 2, 4),
+  rate("ingest to done / pg-boss", "ingest-to-done", "pg-boss-to-done", 2, 4.5),
+  rate("ingest to done / BullMQ, AOF always", "ingest-to-done", "bullmq-to-done", 4, 8),
+  rate("single events, 250 callers / BullMQ, AOF always", "ingest-grpc-250", "bullmq-add", 0.8, 1.2),
+  rate("single events, 250 callers / graphile-worker", "ingest-grpc-250", "graphile-worker-add", 8, 14),
   latency("sent to handler start, p50", "start-latency", "p50Ms", 5, 2),
   latency("sent to handler start, p99", "start-latency", "p99Ms", 20, 8),
   {

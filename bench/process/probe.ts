@@ -25,17 +25,22 @@ export interface Usage {
 }
 
 type Answerer = (body: never) => unknown;
-const answerers = new Map<string, Answerer>();
+const answerers = new Map<string, PromiseWithResolvers<Answerer>>();
 
-/** Lets the parent ask for `name`. */
+/** Lets the parent ask for `name`; who asked before waits for this. */
 export function answers(name: string, answerer: Answerer): void {
-  answerers.set(name, answerer);
+  answererOf(name).resolve(answerer);
+}
+
+function answererOf(name: string): PromiseWithResolvers<Answerer> {
+  const known = answerers.get(name) ?? Promise.withResolvers<Answerer>();
+  answerers.set(name, known);
+  return known;
 }
 
 async function reply({ id, name, body }: Question): Promise<Answer> {
   try {
-    const answerer = answerers.get(name);
-    if (answerer === undefined) throw new Error(`this process cannot be asked for ${name}`);
+    const answerer = await answererOf(name).promise;
     return { id, body: await answerer(body as never) };
   } catch (error) {
     return { id, error: error instanceof Error ? error.message : String(error) };

@@ -34,7 +34,7 @@ export async function describeMachine(dir: string): Promise<Machine> {
 }
 
 /** Whether a folder is on a file system that loses everything with the power. */
-function isInMemory(dir: string): boolean {
+export function isInMemory(dir: string): boolean {
   return statfsSync(dir).type === tmpfs;
 }
 

@@ -61,9 +61,10 @@ export function cpuMicros({ cpuSeconds, count }: Measurement): number | undefine
   return cpuSeconds && (cpuSeconds * 1e6) / count;
 }
 
-/** Of an even number the mean of the middle two; undefined of none. */
+/** Of an even number the mean of the middle two; undefined of none. What was not measured (NaN) does not count. */
 export function median(values: readonly (number | undefined)[]): number | undefined {
-  const sorted = values.filter((value) => value !== undefined).toSorted((a, b) => a - b);
+  const measured = values.filter((value) => value !== undefined && !Number.isNaN(value)) as number[];
+  const sorted = measured.toSorted((a, b) => a - b);
   const upper = sorted[Math.floor(sorted.length / 2)];
   const lower = sorted[Math.ceil(sorted.length / 2) - 1];
   return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2;
