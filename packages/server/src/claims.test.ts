@@ -7,7 +7,8 @@ import type { JobStore } from "@event-ingestion/store";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createListener } from "./http/listener.ts";
 import { safeAdapter } from "./http/safe-adapter.ts";
-import { gate, refusal, seconds, startWorkerService } from "./testing/worker-service.ts";
+import { gate, refusal, startServer } from "./testing/start-server.ts";
+import { seconds, startWorkerService } from "./testing/worker-service.ts";
 import { workerRoutes } from "./worker-routes.ts";
 
 /** Counts claims, and tells when so many of them were answered. */
@@ -202,6 +203,22 @@ test("a drain answers who waits with nothing, gives out nothing more, and still 
   const outcome = { case: "succeeded", value: {} } as const;
   const { results } = await client.settle({ session, verdicts: [{ jobId, attempt: 1, outcome }] });
   expect(results).toEqual([SettleResult.OK]);
+});
+
+test("a server that closes answers who waits, long before its grace time is over", async () => {
+  const { answered, until } = counter();
+  const { url, server } = await startServer((real) => countClaims(real, answered), {
+    graceMs: 60_000,
+    hardLimitMs: 60_000,
+  });
+  const client = createClient(WorkerService, createGrpcTransport({ baseUrl: url }));
+  const { session } = await client.openSession({ worker: "test", ttl: seconds(30) });
+  if (session === undefined) throw new Error("no session");
+  const waiting = client.claim({ session, maxJobs: 1, wait: seconds(30) });
+  await until(1);
+  const closing = server.close();
+  expect((await waiting).jobs).toEqual([]);
+  await closing;
 });
 
 test("a wait longer than every limit of the network layer is answered over each protocol", async () => {

@@ -5,7 +5,8 @@ import { BadRequestSchema, RetryInfoSchema } from "@event-ingestion/api/error-de
 import { ClaimResponseSchema, SettleResult } from "@event-ingestion/api/worker/v1";
 import { type JobStore, StoreError } from "@event-ingestion/store";
 import { expect, test } from "vitest";
-import { refusal, seconds, startWorkerService } from "./testing/worker-service.ts";
+import { refusal } from "./testing/start-server.ts";
+import { seconds, startWorkerService } from "./testing/worker-service.ts";
 
 const field = (error: ConnectError) => error.findDetails(BadRequestSchema)[0]?.fieldViolations[0]?.field;
 

@@ -1,4 +1,4 @@
-import { type Client, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { type Client, createClient, createRouterTransport } from "@connectrpc/connect";
 import { type Session, WorkerService } from "@event-ingestion/api/worker/v1";
 import type { JobId, JobStore, NewEvent } from "@event-ingestion/store";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
@@ -63,20 +63,4 @@ export async function startWorkerService(
 /** A google.protobuf.Duration. */
 export function seconds(count: number): { seconds: bigint; nanos: number } {
   return { seconds: BigInt(Math.trunc(count)), nanos: Math.round((count % 1) * 1e9) };
-}
-
-/** What a call was refused with. */
-export async function refusal(promise: Promise<unknown>): Promise<ConnectError> {
-  return ConnectError.from(
-    await promise.then(
-      () => "no error was thrown",
-      (error: unknown) => error,
-    ),
-  );
-}
-
-/** A gate that a test opens. */
-export function gate(): { opened: Promise<void>; open: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { opened: promise, open: resolve };
 }
