@@ -3,7 +3,7 @@ import { IngestBatchResponseSchema } from "@event-ingestion/api";
 import { countAccepted, isAccepted, statusOf } from "./answers.ts";
 import { connectHttp1 } from "./connect-http1.ts";
 import { type Connection, Refused } from "./connection.ts";
-import { connectHttp2 } from "./http2-client.ts";
+import { connectHttp2, connectHttp2Stream } from "./http2-call.ts";
 import { connectHttp2Unary } from "./http2-unary.ts";
 import { callInLoop, type LoopOptions, type LoopResult } from "./loop.ts";
 import {
@@ -22,7 +22,7 @@ export interface Load extends Pick<LoopOptions, "inFlight" | "perSecond" | "unti
   protocol: "grpc" | "connect-http1";
   calls:
     | { rpc: "IngestEvent"; eventIds?: "time" }
-    | { rpc: "IngestBatch"; size: number; keepJobIds?: boolean }
+    | { rpc: "IngestBatch" | "IngestStream"; size: number; keepJobIds?: boolean }
     | { rpc: "GetStatus"; jobIds: readonly string[] };
   /** Count answers of UNAVAILABLE to batches instead of failing. */
   mayRefuse?: boolean;
@@ -36,12 +36,14 @@ export interface LoadResult extends LoopResult {
 
 /** Servers commonly take 100 streams a connection. */
 const streamsPerConnection = 64;
+/** Sent before the first answer is waited for. */
+const batchesPerStream = 4;
 
 /** Makes the calls from this process. */
 export async function runLoad(load: Load): Promise<LoadResult> {
   const { calls, mayRefuse = false } = load;
   const connection = connect(load);
-  const perCall = calls.rpc === "IngestBatch" ? calls.size : 1;
+  const perCall = "size" in calls ? calls.size : 1;
   const jobIds: string[] = [];
   const countGood = counts(calls, jobIds);
   const callOnce = async (request: Buffer) => {
@@ -66,6 +68,8 @@ export async function runLoad(load: Load): Promise<LoadResult> {
 function connect({ url, protocol, calls, inFlight }: Load): Connection {
   const target = { url, method: `event.EventService/${calls.rpc}` };
   if (protocol === "connect-http1") return spread(inFlight, 1, () => connectHttp1(target));
+  if (calls.rpc === "IngestStream")
+    return spread(inFlight, batchesPerStream, () => connectHttp2Stream(target));
   const open = calls.rpc === "IngestBatch" ? connectHttp2 : connectHttp2Unary;
   return spread(inFlight, streamsPerConnection, () => open(target));
 }
@@ -75,6 +79,7 @@ function requests(calls: Load["calls"], envelope: Envelope): Requests {
     case "IngestEvent":
       return calls.eventIds === "time" ? timedRequests(envelope) : eventRequests(envelope);
     case "IngestBatch":
+    case "IngestStream":
       return batchRequests(calls.size, envelope);
     case "GetStatus":
       return statusRequests(calls.jobIds, envelope);
@@ -87,6 +92,7 @@ function counts(calls: Load["calls"], jobIds: string[]): (answer: Buffer) => num
     case "IngestEvent":
       return (answer) => Number(isAccepted(answer));
     case "IngestBatch":
+    case "IngestStream":
       return (answer) => {
         if (calls.keepJobIds) {
           jobIds.push(...fromBinary(IngestBatchResponseSchema, answer).results.map(({ jobId }) => jobId));

@@ -14,6 +14,7 @@ export default [
     unit: "events",
     durability: "fsync",
     when: "first round",
+    limitSeconds: 120,
     async run(bench) {
       const service = await bench.startService();
       const { url } = service;
@@ -25,7 +26,7 @@ export default [
         inFlight: 1000,
         perSecond: (times * calm.count) / calm.seconds / batch.calls.size,
         mayRefuse: true,
-        until: { seconds: 2 * bench.seconds },
+        until: { seconds: 4 * bench.seconds },
       });
       const before = await service.usage();
       const [result, resident] = await Promise.all([overload, sampleMemory(service, overload)]);
