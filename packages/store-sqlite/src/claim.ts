@@ -24,8 +24,13 @@ export function createClaim({
   counters,
   changes,
   sessions,
+  loneJobs,
   file,
 }: Area): Pick<Operations, "claim"> {
+  const bySeq: Query<ClaimRow> = query(
+    db,
+    `SELECT ${claimColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.seq = ?`,
+  );
   const dueRows: Query<ClaimRow> = query(
     db,
     `SELECT ${claimColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.run_at <= ? ORDER BY j.run_at LIMIT ?`,
@@ -45,10 +50,25 @@ export function createClaim({
     for (const seq of due) leaseDue.run(session, seq);
   };
 
+  const claimAlone = (seq: number, session: number): Leased[] => {
+    const row = bySeq.get(seq);
+    if (row === undefined || !sessions.isEmpty(session)) return [];
+    const jobId = checkedPayloadId(row, file);
+    leaseDue.run(session, seq);
+    counters.moved(1, { from: "QUEUED", to: "RUNNING" });
+    changes.jobs.push(jobId);
+    // The other sessions waited for this.
+    changes.work = true;
+    return [toLeased(row, jobId)];
+  };
+
   return {
     claim({ id }, max) {
       const session = sessions.find(id);
       if (session === undefined || sessions.remainingMs(session) <= 0 || max < 1) return [];
+      if (loneJobs.isHeldBy(session.id)) return [];
+      const alone = loneJobs.due();
+      if (alone !== undefined) return claimAlone(alone, session.id);
       const picked = pickOldest({
         due: dueRows.iterate(clock.now(), max),
         fresh: freshRows.iterate(counters.get("cursor"), max + 1),

@@ -158,7 +158,7 @@ test("a newer store is refused with both versions", async () => {
   pragma(db, "user_version = 7");
   db.close();
   expect(await refusal(file)).toMatchObject({ outcome: "notApplied", reason: "incompatible" });
-  expect((await refusal(file)).message).toContain("schema version 7, this program reads 1");
+  expect((await refusal(file)).message).toContain("schema version 7, this program reads 2");
 });
 
 test("other table definitions are damage", async () => {

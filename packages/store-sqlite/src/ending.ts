@@ -1,3 +1,4 @@
+import { lossesInCompany } from "@event-ingestion/store";
 import { formatJobId } from "./job-id.ts";
 import { stateCode } from "./job-state.ts";
 import type { Area } from "./operations.ts";
@@ -82,7 +83,8 @@ function nextOf(job: RunningRow, ending: Ending, now: number): Next {
       return again(now);
     case "lost": {
       const next = failed(now, "worker lost");
-      const isLast = next.state === "QUEUED" && job.lost + 1 >= ending.limit;
+      const wasAlone = job.lost >= lossesInCompany;
+      const isLast = next.state === "QUEUED" && wasAlone && job.lost + 1 >= ending.limit;
       return isLast ? { ...next, state: "DEAD", runAt: null } : next;
     }
   }

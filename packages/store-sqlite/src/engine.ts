@@ -10,6 +10,7 @@ import { createEndAttempt } from "./ending.ts";
 import { severity, toStoreError } from "./errors.ts";
 import { createInterventions } from "./interventions.ts";
 import { createList } from "./list.ts";
+import { createLoneJobs } from "./lone-jobs.ts";
 import { createMaintain } from "./maintain.ts";
 import type { Area, OperationName, Operations } from "./operations.ts";
 import { createRead } from "./read.ts";
@@ -57,7 +58,8 @@ export function createEngine(
   const counters = createCounters(db);
   const changes = createChanges();
   const sessions = createSessions(db, { clock, deadlines });
-  const area: Area = { db, file, clock, counters, changes, sessions };
+  const loneJobs = createLoneJobs(db, clock);
+  const area: Area = { db, file, clock, counters, changes, sessions, loneJobs };
   const endAttempt = createEndAttempt(area);
   const endAttempts = createEndAttempts(area, endAttempt);
   const operations: Operations = {

@@ -3,6 +3,7 @@ import type { Changes } from "./changes.ts";
 import type { Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import type { Database } from "./driver.ts";
+import type { LoneJobs } from "./lone-jobs.ts";
 import type { Sessions } from "./sessions.ts";
 
 type Write =
@@ -32,6 +33,7 @@ export interface Area {
   readonly counters: Counters;
   readonly changes: Changes;
   readonly sessions: Sessions;
+  readonly loneJobs: LoneJobs;
 }
 
 const writes: ReadonlySet<OperationName> = new Set<Write>([

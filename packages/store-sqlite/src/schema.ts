@@ -4,7 +4,7 @@ import { type Database, openDatabase, pragma, query } from "./driver.ts";
 export const applicationId = 0x45564e54;
 
 /** `user_version` of the files that this code reads and writes. A higher one was written by a newer version. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 // job is slim and the only table whose rows are updated; a change rewrites its row, so what never changes is in body.
 // run_at is set exactly while a QUEUED job waits for an instant or was given back, session exactly while it is RUNNING.
@@ -17,6 +17,7 @@ CREATE TABLE job(
 CREATE UNIQUE INDEX job_event ON job(event_id, tenant);
 CREATE INDEX job_due ON job(run_at) WHERE run_at IS NOT NULL;
 CREATE INDEX job_running ON job(session) WHERE session IS NOT NULL;
+CREATE INDEX job_alone ON job(session, run_at) WHERE lost >= 2;
 CREATE INDEX job_failed ON job(state) WHERE state >= 4;
 CREATE TABLE body(
   seq INTEGER PRIMARY KEY, budget INTEGER NOT NULL, event_ts INTEGER NOT NULL, head_crc INTEGER NOT NULL,

@@ -17,6 +17,8 @@ export interface Sessions {
   extend(session: SessionRow): void;
   remove(session: SessionRow): void;
   all(): SessionRow[];
+  /** It holds no job. */
+  isEmpty(id: number): boolean;
   /** Until it is over; not above 0 if it is. */
   remainingMs(session: SessionRow): number;
 }
@@ -32,6 +34,7 @@ export function createSessions(
   const insert = db.prepare("INSERT INTO session(token, worker, ttl, remote) VALUES(?, ?, ?, ?)");
   const byToken = query<SessionRow>(db, "SELECT id, worker, ttl, remote FROM session WHERE token = ?");
   const every = query<SessionRow>(db, "SELECT id, worker, ttl, remote FROM session ORDER BY id");
+  const held = query(db, "SELECT 1 FROM job WHERE session = ? LIMIT 1");
   const remove = db.prepare("DELETE FROM session WHERE id = ?");
 
   const extend = ({ id, ttl }: Pick<SessionRow, "id" | "ttl">) => {
@@ -55,6 +58,7 @@ export function createSessions(
       deadlines.delete(id);
     },
     all: () => every.all(),
+    isEmpty: (id) => held.get(id) === undefined,
     remainingMs: (session) => (deadlines.get(session.id) ?? extend(session)) - clock.monotonic(),
   };
 }

@@ -1,4 +1,4 @@
-import type { Verdict } from "@event-ingestion/store";
+import { type Verdict, lossesInCompany } from "@event-ingestion/store";
 import { query } from "./driver.ts";
 import { type EndAttempt, type RunningRow, runningColumns } from "./ending.ts";
 import { invalid } from "./errors.ts";
@@ -19,7 +19,7 @@ interface Item {
  * everything else, row by row. Either way (session, seq, attempt) is the fence.
  */
 export function createSettle(
-  { db, clock, counters, changes, sessions }: Area,
+  { db, clock, counters, changes, sessions, loneJobs }: Area,
   endAttempt: EndAttempt,
 ): Pick<Operations, "settle"> {
   const held = query<RunningRow>(
@@ -45,6 +45,8 @@ export function createSettle(
     const { verdict } = item;
     const job = held.get(item.key.seq, session, verdict.attempt);
     if (job === undefined || !isIdOf(job, item.key)) return false;
+    // A session that held this one was given no other.
+    if (job.lost >= lossesInCompany) changes.work = true;
     if (verdict.as !== "succeeded") {
       endAttempt(job, verdict);
       return true;
@@ -74,6 +76,8 @@ export function createSettle(
           if (isWhole || settleOne(item, session.id)) answers[item.index] = "ok";
         }
       }
+      // The session may be empty now, as such a job wants it.
+      if (loneJobs.due() !== undefined) changes.work = true;
       return answers;
     },
   };

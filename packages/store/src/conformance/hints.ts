@@ -1,6 +1,6 @@
 import type { JobId, JobStore } from "../job-store.ts";
 import type { Case, Unless } from "./case.ts";
-import { accept, longMs, start, take } from "./steps.ts";
+import { accept, endings, longMs, start, suspects, take, verdictOn } from "./steps.ts";
 
 /** Hints are lossy by contract, except that an exclusive engine sees every change. */
 export function hintCases(check: Case): void {
@@ -17,9 +17,11 @@ export function hintCases(check: Case): void {
     "H2 new work is hinted",
     async ({ store }) => {
       const controller = new AbortController();
-      const { seen, until, done } = collect(store, controller.signal);
-      await accept(store);
-      await until(() => seen.includes("work"));
+      const { hinted, done } = collect(store, controller.signal);
+      await hinted(
+        (hint) => hint === "work",
+        () => accept(store),
+      );
       controller.abort();
       await done;
     },
@@ -31,16 +33,31 @@ export function hintCases(check: Case): void {
     async ({ store }) => {
       const controller = new AbortController();
       const { jobId, session, attempt } = await start(store);
-      const { seen, until, done } = collect(store, controller.signal);
-      const hinted = async (change: Promise<unknown>) => {
-        seen.length = 0;
-        await change;
-        await until(() => seen.some((hint) => hint !== "work" && hint.includes(jobId)));
-      };
-      await hinted(store.cancel([jobId]));
-      await hinted(store.settle(session, [{ jobId, attempt, as: "release" }]));
-      await hinted(store.redrive([jobId]));
-      await hinted(store.openSession("next", longMs).then((next) => take(store, next)));
+      const { hinted, done } = collect(store, controller.signal);
+      const isHint = (hint: Hint) => hint !== "work" && hint.includes(jobId);
+      await hinted(isHint, () => store.cancel([jobId]));
+      await hinted(isHint, () => store.settle(session, [{ jobId, attempt, as: "release" }]));
+      await hinted(isHint, () => store.redrive([jobId]));
+      const next = await store.openSession("next", longMs);
+      await hinted(isHint, () => take(store, next));
+      controller.abort();
+      await done;
+    },
+    unlessShared,
+  );
+
+  check(
+    "H4 work is hinted to those who waited for a job that runs alone",
+    async (engine) => {
+      const { store } = engine;
+      const controller = new AbortController();
+      const { jobId, session } = await start(store);
+      const [alone = ""] = await suspects(engine, 1);
+      await accept(store);
+      const { hinted, done } = collect(store, controller.signal);
+      await hinted(isWork, () => store.settle(session, [verdictOn(jobId, endings.SUCCEEDED)]));
+      await hinted(isWork, () => take(store, session));
+      await hinted(isWork, () => store.settle(session, [verdictOn(alone, endings.SUCCEEDED, 3)]));
       controller.abort();
       await done;
     },
@@ -51,9 +68,9 @@ export function hintCases(check: Case): void {
 const unlessShared: Unless = ({ exclusive }) =>
   exclusive ? undefined : "hints of an engine that others write to may miss a change";
 
-/** Reads hints in the background. `until` waits for the hint that makes the condition true. */
+/** Reads hints in the background. `hinted` waits for such a hint that was not there before the change. */
 function collect(store: JobStore, signal: AbortSignal) {
-  const seen: ("work" | readonly JobId[])[] = [];
+  const seen: Hint[] = [];
   let waiting: (() => void) | undefined;
   const read = async () => {
     for await (const hint of store.hints(signal)) {
@@ -61,8 +78,16 @@ function collect(store: JobStore, signal: AbortSignal) {
       waiting?.();
     }
   };
-  const until = async (condition: () => boolean) => {
-    while (!condition()) await new Promise<void>((resolve) => (waiting = resolve));
+  const hinted = async (isHint: (hint: Hint) => boolean, change: () => Promise<unknown>) => {
+    // What an exclusive engine hints of one call is heard before it answers the next.
+    await store.counts();
+    seen.length = 0;
+    await change();
+    while (!seen.some(isHint)) await new Promise<void>((resolve) => (waiting = resolve));
   };
-  return { seen, until, done: read() };
+  return { hinted, done: read() };
 }
+
+type Hint = "work" | readonly JobId[];
+
+const isWork = (hint: Hint) => hint === "work";

@@ -1,4 +1,5 @@
 import { describe } from "vitest";
+import { aloneCases } from "./alone.ts";
 import { appendBatchCases } from "./append-batches.ts";
 import { appendLimitCases } from "./append-limits.ts";
 import { appendCases } from "./append.ts";
@@ -31,6 +32,7 @@ export function storeConformance(name: string, backend: ConformanceBackend): voi
     describe("claim", () => {
       claimCases(check);
       leaseCases(check);
+      aloneCases(check);
     });
     describe("settle", () => {
       settleCases(check);

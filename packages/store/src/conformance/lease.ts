@@ -1,6 +1,5 @@
 import { expect } from "vitest";
-import type { JobId } from "../job-store.ts";
-import { type Case, type Engine, type Unless, unlessMemory } from "./case.ts";
+import { type Case, type Unless, unlessMemory } from "./case.ts";
 import {
   accept,
   acceptAll,
@@ -8,6 +7,7 @@ import {
   longMs,
   jobOf,
   keepAll,
+  lose,
   maintainAll,
   newEvents,
   start,
@@ -166,14 +166,6 @@ export function leaseCases(check: Case): void {
     },
     unlessMemory,
   );
-}
-
-/** Claims that job, the only due one, with a session that then expires. */
-async function lose({ store, spanMs, elapse }: Engine, jobId: JobId) {
-  const session = await store.openSession("lost", spanMs);
-  expect((await take(store, session)).jobId).toBe(jobId);
-  await elapse();
-  return maintainAll(store);
 }
 
 /** Only an exclusive engine knows at its opening that the workers of its process are gone. */

@@ -12,6 +12,7 @@ import type {
   Verdict,
 } from "../job-store.ts";
 import { StoreError } from "../store-error.ts";
+import type { Engine } from "./case.ts";
 
 /** Ten days: a lease, a delay or a time to run that no case waits for. */
 export const longMs = 864_000_000;
@@ -154,6 +155,33 @@ export async function maintainAll(
     if (!more) return total;
   }
   throw new Error("maintain has more to do after 1,000 calls");
+}
+
+/** Claims that job, the next one, with a session that then expires. */
+export async function lose(
+  { store, spanMs, elapse }: Engine,
+  jobId: JobId,
+): Promise<{ requeued: number; died: number; pruned: number }> {
+  const session = await store.openSession("lost", spanMs);
+  expect((await take(store, session)).jobId).toBe(jobId);
+  await elapse();
+  return maintainAll(store);
+}
+
+/** Due jobs that were lost twice. Nothing else may be due. */
+export async function suspects(engine: Engine, count: number): Promise<JobId[]> {
+  const ids = await acceptAll(engine.store, newEvents(count));
+  await loseAll(engine, ids);
+  await loseAll(engine, ids);
+  return ids;
+}
+
+/** Claims these jobs, the only due ones, together, with a session that then expires. */
+export async function loseAll({ store, spanMs, elapse }: Engine, ids: readonly JobId[]): Promise<void> {
+  const leased = await store.claim(await store.openSession("lost", spanMs), ids.length + 1);
+  expect(leased.map(({ jobId }) => jobId).toSorted()).toEqual(ids);
+  await elapse();
+  expect(await maintainAll(store)).toEqual({ requeued: ids.length, died: 0, pruned: 0 });
 }
 
 /** The call breaks a rule of the port, and nothing of it was done. */

@@ -1,4 +1,12 @@
-import type { Job, JobId, NewEvent, Policy, State, Verdict } from "../../job-store.ts";
+import {
+  type Job,
+  type JobId,
+  lossesInCompany,
+  type NewEvent,
+  type Policy,
+  type State,
+  type Verdict,
+} from "../../job-store.ts";
 import type { ModelClock, Timer } from "./clock.ts";
 
 /** One job as the port describes it, and the ways it moves between its states. */
@@ -94,6 +102,8 @@ export function redriveJob(job: ModelJob, clock: ModelClock): "queued" | "notTer
   requeue(job, clock.timer(0));
   return "queued";
 }
+
+export const runsAlone = ({ lost }: ModelJob): boolean => lost >= lossesInCompany;
 
 export const isLive = ({ state }: Pick<Job, "state">): boolean => state === "QUEUED" || state === "RUNNING";
 

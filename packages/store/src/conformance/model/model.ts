@@ -1,6 +1,6 @@
 import type { Appended, JobId, NewEvent, Session, Verdict } from "../../job-store.ts";
 import type { ModelClock, Timer } from "./clock.ts";
-import { isLive, loseJob, type ModelJob, releaseJob, settleJob } from "./job.ts";
+import { isLive, loseJob, type ModelJob, releaseJob, runsAlone, settleJob } from "./job.ts";
 
 export interface ModelSession {
   readonly session: Session;
@@ -36,6 +36,16 @@ export const canClaim = ({ open, lease }: ModelSession): boolean => open && !lea
 
 export function dueJobs({ jobs }: Model): ModelJob[] {
   return [...jobs.values()].filter(({ state, due }) => state === "QUEUED" && due.passed());
+}
+
+/** What one claim of a session chooses from. Of those that run alone it gets one. */
+export function claimable(model: Model, claimer: ModelSession): ModelJob[] {
+  const held = heldJobs(model, claimer.session);
+  if (!canClaim(claimer) || held.some(runsAlone)) return [];
+  const due = dueJobs(model);
+  const alone = due.filter(runsAlone);
+  if (alone.length === 0) return due;
+  return held.length === 0 ? alone : [];
 }
 
 /** What a session holds, also after it has expired. */

@@ -40,7 +40,7 @@ function pickIds({ model }: Run, indexes: readonly number[]): JobId[] {
 
 export const maintainStep: fc.Arbitrary<Step> = plainStep("maintain", maintainBoth);
 
-async function maintainBoth({ engine, model }: Run): Promise<void> {
+export async function maintainBoth({ engine, model }: Run): Promise<void> {
   const expected = maintain(model);
   expect(await maintainAll(engine.store, modelPolicy(engine.spanMs))).toEqual(expected);
 }

@@ -17,7 +17,14 @@ import {
 } from "./operator-steps.ts";
 import { appendStep, lookupStep } from "./producer-steps.ts";
 import { plainStep, type Run, type Step } from "./step.ts";
-import { claimStep, closeSessionStep, heartbeatStep, openSessionStep, settleStep } from "./worker-steps.ts";
+import {
+  claimStep,
+  closeSessionStep,
+  crashStep,
+  heartbeatStep,
+  openSessionStep,
+  settleStep,
+} from "./worker-steps.ts";
 
 /** What makes trouble is more likely than in a service. */
 const anyStep = fc.oneof(
@@ -28,6 +35,7 @@ const anyStep = fc.oneof(
   { weight: 8, arbitrary: settleStep },
   { weight: 2, arbitrary: heartbeatStep },
   { weight: 1, arbitrary: closeSessionStep },
+  { weight: 1, arbitrary: crashStep },
   { weight: 3, arbitrary: cancelStep },
   { weight: 3, arbitrary: redriveStep },
   { weight: 3, arbitrary: maintainStep },
@@ -83,8 +91,11 @@ async function drain({ engine: { store }, model }: Run): Promise<void> {
   for (const { session } of model.sessions) await store.closeSession(session);
   await model.clock.elapse(2);
   const session = await store.openSession("last", longMs);
-  const leased = await store.claim(session, 1000);
-  const verdicts = leased.map(({ jobId, attempt }) => verdictOn(jobId, endings.SUCCEEDED, attempt));
-  await store.settle(session, verdicts);
+  let leased = await store.claim(session, 1000);
+  while (leased.length > 0) {
+    const verdicts = leased.map(({ jobId, attempt }) => verdictOn(jobId, endings.SUCCEEDED, attempt));
+    await store.settle(session, verdicts);
+    leased = await store.claim(session, 1000);
+  }
   expect((await store.counts()).byState).toMatchObject({ QUEUED: 0, RUNNING: 0 });
 }

@@ -2,35 +2,63 @@ import * as fc from "fast-check";
 import { expect } from "vitest";
 import type { JobId, Leased } from "../../job-store.ts";
 import { bytes, type Ending, verdictOn } from "../steps.ts";
-import { claimJob, type ModelJob } from "./job.ts";
-import { canClaim, closeSession, dueJobs, heldJobs, type ModelSession, settle } from "./model.ts";
+import { compareJobs } from "./compare.ts";
+import { claimJob, type ModelJob, runsAlone } from "./job.ts";
+import { canClaim, claimable, closeSession, heldJobs, type ModelSession, settle } from "./model.ts";
+import { maintainBoth } from "./operator-steps.ts";
 import { anyIndex, anyOf, pick, type Run, type Step, step } from "./step.ts";
 
 export const openSessionStep: fc.Arbitrary<Step> = step(
   "openSession",
   anyOf({ leaseSpans: fc.constantFrom(2, 2, 100), remote: fc.boolean() }),
-  async ({ engine, model }, { leaseSpans, remote }) => {
-    const worker = `worker-${model.sessions.length}`;
-    const ttlMs = leaseSpans * engine.spanMs;
-    const lease = model.clock.timer(ttlMs);
-    const session = await engine.store.openSession(worker, ttlMs, remote ? "remote" : "process");
-    model.sessions.push({ session, worker, remote, lease, open: true });
+  async (run, { leaseSpans, remote }) => {
+    await openSession(run, { leaseSpans, remote });
+  },
+);
+
+async function openSession(
+  { engine, model }: Run,
+  { leaseSpans, remote }: { leaseSpans: number; remote: boolean },
+): Promise<ModelSession> {
+  const worker = `worker-${model.sessions.length}`;
+  const ttlMs = leaseSpans * engine.spanMs;
+  const lease = model.clock.timer(ttlMs);
+  const session = await engine.store.openSession(worker, ttlMs, remote ? "remote" : "process");
+  const opened = { session, worker, remote, lease, open: true };
+  model.sessions.push(opened);
+  return opened;
+}
+
+/** Workers that are lost with what they were given, one after the other: a job that is often lost runs alone. */
+export const crashStep: fc.Arbitrary<Step> = step(
+  "crash",
+  anyOf({ times: fc.integer({ min: 1, max: 3 }), max: fc.integer({ min: 1, max: 8 }) }),
+  async (run, { times, max }) => {
+    for (let crash = 0; crash < times; crash++) {
+      const crashing = await openSession(run, { leaseSpans: 2, remote: true });
+      await claim(run, crashing, max);
+      await run.model.clock.elapse(2);
+      await run.model.clock.settle();
+      await maintainBoth(run);
+      await compareJobs(run.engine.store, run.model, run.seen);
+    }
   },
 );
 
 export const claimStep: fc.Arbitrary<Step> = step(
   "claim",
   anyOf({ index: anyIndex, max: fc.integer({ min: 1, max: 8 }) }),
-  claim,
+  async (run, { index, max }) => {
+    const claimer = pickSession(run, index);
+    if (claimer !== undefined) await claim(run, claimer, max);
+  },
 );
 
-async function claim(run: Run, { index, max }: { index: number; max: number }): Promise<void> {
+async function claim(run: Run, claimer: ModelSession, max: number): Promise<void> {
   const { engine, model } = run;
-  const claimer = pickSession(run, index);
-  if (claimer === undefined) return;
-  const due = dueJobs(model);
+  const due = claimable(model, claimer);
   const leased = await engine.store.claim(claimer.session, max);
-  expect(leased).toHaveLength(canClaim(claimer) ? Math.min(max, due.length) : 0);
+  expect(leased).toHaveLength(Math.min(due.some(runsAlone) ? 1 : max, due.length));
   for (const { jobId, attempt, event } of leased) {
     const job = due.find((candidate) => candidate.jobId === jobId && candidate.state === "QUEUED");
     if (job === undefined) throw new Error(`${jobId} was not due`);
