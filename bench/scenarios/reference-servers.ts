@@ -13,13 +13,8 @@ function noop(
     kind: "reference",
     unit: "events",
     durability: "none",
-    run: async (bench) => ({
-      ...(await measureLoad(
-        bench,
-        await bench.startServer(new URL(`../servers/${file}`, import.meta.url), env),
-        load,
-      )),
-    }),
+    run: async (bench) =>
+      measureLoad(bench, await bench.startServer(new URL(`../servers/${file}`, import.meta.url), env), load),
   };
 }
 
@@ -27,6 +22,10 @@ const unary = { protocol: "grpc", calls: { rpc: "IngestEvent" }, inFlight: 100 }
 
 export default [
   noop("raw-http2", "node:http2, canned answer, 100 in flight", { ...unary, file: "raw-http2.ts" }),
+  noop("service-noop", "this server over a store that keeps nothing, unary, gRPC, 100 in flight", {
+    ...unary,
+    file: "service-noop.ts",
+  }),
   noop("grpc-js", "@grpc/grpc-js, no-op unary, 100 in flight", { ...unary, file: "grpc-js.ts" }),
   noop("connect-grpc", "stock connect-node, no-op unary, gRPC, 100 in flight", {
     ...unary,
