@@ -1,9 +1,19 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import type { EventService } from "@event-ingestion/api";
 import { type CallOptions, checkTimeout, type ResolvedOptions } from "./options.ts";
 import { retryDelayMs } from "./retry.ts";
 
+/** The generated client. */
+export type EventServiceClient = Client<typeof EventService>;
+
+/** What bounds one try of an rpc. */
+export interface TryLimits {
+  signal?: AbortSignal;
+  timeoutMs: number;
+}
+
 /** One try of an rpc. */
-export type Try<T> = (options: { signal?: AbortSignal; timeoutMs: number }) => Promise<T>;
+export type Try<T> = (limits: TryLimits) => Promise<T>;
 
 /**
  * Runs a call until it has an answer, an error that stands, or no time left for another try.

@@ -1,5 +1,6 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { type EventResponse, EventService, type StatusResponse } from "@event-ingestion/api";
+import { sendByBatch, sendByStream } from "./batch-sender.ts";
 import { callWithRetries, pause } from "./call.ts";
 import {
   type IngestedItem,
@@ -16,6 +17,7 @@ import {
   resolveOptions,
   type WaitOptions,
 } from "./options.ts";
+import { createStreamSupport } from "./stream-support.ts";
 
 /** What became of one event. */
 export interface Ingested {
@@ -34,8 +36,9 @@ export interface EventClient {
    */
   ingest(event: NewEvent, options?: CallOptions): Promise<Ingested>;
   /**
-   * Sends many events in batches and gives one result for each, in input order, so what was given is a prefix of the
-   * input that is answered for good. An event that is refused is a result like any other.
+   * Sends many events in batches, over one call of IngestStream where the way to the server takes it, and gives one
+   * result for each, in input order, so what was given is a prefix of the input that is answered for good. An event
+   * that is refused is a result like any other.
    *
    * Reads ahead by at most `concurrency` + 1 batches. A slow source does not hold events back: a batch leaves at most
    * 20 ms after its first event. Ending the loop early aborts what is under way.
@@ -68,6 +71,7 @@ export interface EventClient {
 export function createEventClient(given: EventClientOptions): EventClient {
   const client = resolveOptions(given);
   const service = createClient(EventService, client.transport);
+  const streamSupport = createStreamSupport(service);
 
   const status = (jobId: string, options: CallOptions = {}): Promise<StatusResponse> =>
     callWithRetries((limits) => service.getStatus({ jobId }, limits), client, options);
@@ -86,9 +90,12 @@ export function createEventClient(given: EventClientOptions): EventClient {
     },
 
     ingestMany(events, options = {}) {
-      const ingestBatch = (batch: Parameters<typeof service.ingestBatch>[0], signal: AbortSignal) =>
-        callWithRetries((limits) => service.ingestBatch(batch, limits), client, { ...options, signal });
-      return ingestInBatches(events, resolveManyOptions(options), ingestBatch);
+      const sender = client.streaming ? sendByStream(service, streamSupport) : sendByBatch(service);
+      return ingestInBatches(events, resolveManyOptions(options), {
+        send: (batch, signal) =>
+          callWithRetries((limits) => sender.send(batch, limits), client, { ...options, signal }),
+        close: () => sender.close(),
+      });
     },
 
     status,

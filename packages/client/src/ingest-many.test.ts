@@ -1,31 +1,49 @@
-import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
-import { type EventRequest, EventService, Outcome } from "@event-ingestion/api";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { Code, ConnectError, createRouterTransport, type HandlerContext } from "@connectrpc/connect";
+import { type EventRequest, EventService, type IngestBatchRequest, Outcome } from "@event-ingestion/api";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createEventClient, type EventClient } from "./client.ts";
 import type { IngestedItem } from "./ingest-many.ts";
 import type { NewEvent } from "./new-event.ts";
 
 interface Batch {
   events: EventRequest[];
+  via: "IngestBatch" | "IngestStream";
   signal: AbortSignal;
   answer(): void;
   fail(error: ConnectError): void;
 }
 
-/** A service that keeps each batch until the test answers it. */
-function setup() {
+/** A service that keeps each batch until the test answers it. An error that stands is the answer to the batch for ever. */
+function setup({ streaming }: { streaming: boolean }) {
   const batches: Batch[] = [];
+  const standing = new Map<string | undefined, ConnectError>();
   let arrived = Promise.withResolvers<void>();
+  const ingest = async (
+    { events }: IngestBatchRequest,
+    { signal, method }: Pick<HandlerContext, "signal" | "method">,
+  ) => {
+    const [key] = events.map(({ eventId }) => eventId);
+    const error = standing.get(key);
+    if (error !== undefined) throw error;
+    await new Promise<void>((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("aborted")));
+      const fail = (reason: ConnectError) => {
+        if (reason.code !== Code.Unavailable) standing.set(key, reason);
+        reject(reason);
+      };
+      const via = method.name === "IngestBatch" ? method.name : "IngestStream";
+      batches.push({ events, via, signal, answer: resolve, fail });
+      arrived.resolve();
+    });
+    return { results: events.map(({ payload }) => result(payload)) };
+  };
   const transport = createRouterTransport(({ service }) =>
     service(EventService, {
-      async ingestBatch({ events }, { signal }) {
-        await new Promise<void>((resolve, reject) => {
-          signal.addEventListener("abort", () => reject(new Error("aborted")));
-          batches.push({ events, signal, answer: resolve, fail: reject });
-          arrived.resolve();
-        });
-        return { results: events.map(({ payload }) => result(payload)) };
-      },
+      ingestBatch: ingest,
+      ingestStream: (requests, context) =>
+        inOrder(requests, (request) =>
+          request.events.length === 0 ? Promise.resolve({ results: [] }) : ingest(request, context),
+        ),
     }),
   );
   /** Waits until so many batches have come. */
@@ -39,7 +57,27 @@ function setup() {
     await come(count);
     for (const batch of batches.slice(0, count)) batch.answer();
   };
-  return { client: createEventClient({ transport, retryBaseMs: 1, retryMaxMs: 1 }), batches, come, answer };
+  const client = createEventClient({ transport, streaming, retryBaseMs: 1, retryMaxMs: 1 });
+  onTestFinished(() => {
+    const first = streaming ? "IngestStream" : "IngestBatch";
+    expect(batches.slice(0, 1).map(({ via }) => via)).toEqual(batches.slice(0, 1).map(() => first));
+  });
+  return { client, batches, come, answer };
+}
+
+/** The answers in the order of the requests, of which all are under way at once. */
+async function* inOrder<T, R>(requests: AsyncIterable<T>, answer: (request: T) => Promise<R>) {
+  const answers = new ReadableStream<{ promise: Promise<R> }>({
+    async start(controller) {
+      for await (const request of requests) {
+        const promise = answer(request);
+        promise.catch(() => undefined);
+        controller.enqueue({ promise });
+      }
+      controller.close();
+    },
+  });
+  for await (const { promise } of answers) yield await promise;
 }
 
 function result(payload: string) {
@@ -57,15 +95,15 @@ const settle = () => new Promise((resolve) => setTimeout(resolve, 30));
 
 afterEach(() => void vi.useRealTimers());
 
-describe("ingestMany", () => {
+describe.each([{ streaming: true }, { streaming: false }])("ingestMany, streaming $streaming", (way) => {
   test("nothing in, nothing out", async () => {
-    const { client, batches } = setup();
+    const { client, batches } = setup(way);
     await expect(toArray(client.ingestMany([]))).resolves.toEqual([]);
     expect(batches).toEqual([]);
   });
 
   test("results come in input order, whichever batch is answered first", async () => {
-    const { client, batches, come } = setup();
+    const { client, batches, come } = setup(way);
     const events = numbered(5);
     const all = toArray(client.ingestMany(events, { batchSize: 2 }));
     await come(3);
@@ -83,7 +121,7 @@ describe("ingestMany", () => {
   });
 
   test("a refused event is a result, one that cannot be sent too", async () => {
-    const { client, batches, answer } = setup();
+    const { client, batches, answer } = setup(way);
     const payloads = ["good", "bad", "lone \ud800", "x".repeat(5 * 1024 * 1024), "last"];
     const all = toArray(client.ingestMany(payloads.map((payload) => ({ payload }))));
     await answer(1);
@@ -101,14 +139,14 @@ describe("ingestMany", () => {
   });
 
   test("nothing is sent when no event can be", async () => {
-    const { client, batches } = setup();
+    const { client, batches } = setup(way);
     const items = await toArray(client.ingestMany([{ payload: "\ud800" }]));
     expect(items).toMatchObject([{ index: 0, response: { outcome: Outcome.INVALID } }]);
     expect(batches).toEqual([]);
   });
 
   test("a batch ends before it is too long for one message", async () => {
-    const { client, batches, come } = setup();
+    const { client, batches, come } = setup(way);
     const all = toArray(
       client.ingestMany(Array.from({ length: 5 }, () => ({ payload: "x".repeat(900_000) }))),
     );
@@ -119,7 +157,7 @@ describe("ingestMany", () => {
   });
 
   test("does not hold the first events of a slow source back", async () => {
-    const { client, batches, answer } = setup();
+    const { client, batches, answer } = setup(way);
     const more = Promise.withResolvers<void>();
     async function* slowly() {
       yield* numbered(2);
@@ -140,7 +178,7 @@ describe("ingestMany", () => {
   });
 
   test("keeps to its concurrency and reads no further", async () => {
-    const { client, batches, come } = setup();
+    const { client, batches, come } = setup(way);
     let read = 0;
     function* endless() {
       while (true) {
@@ -162,7 +200,7 @@ describe("ingestMany", () => {
   });
 
   test("ending the loop aborts what is under way and closes the source", async () => {
-    const { client, batches, come } = setup();
+    const { client, batches, come } = setup(way);
     let closed = false;
     async function* endless() {
       try {
@@ -185,7 +223,7 @@ describe("ingestMany", () => {
   });
 
   test("ending the loop does not wait for a source that gives nothing", async () => {
-    const { client, answer } = setup();
+    const { client, answer } = setup(way);
     const loop = (async () => {
       for await (const item of client.ingestMany(stuck())) return item;
     })();
@@ -194,7 +232,7 @@ describe("ingestMany", () => {
   });
 
   test("an abort ends it while the source gives nothing", async () => {
-    const { client } = setup();
+    const { client } = setup(way);
     const abort = new AbortController();
     const all = toArray(client.ingestMany(silent(), { signal: abort.signal }));
     abort.abort(new Error("enough"));
@@ -202,7 +240,7 @@ describe("ingestMany", () => {
   });
 
   test("an abort ends it while a batch is under way", async () => {
-    const { client, come } = setup();
+    const { client, come } = setup(way);
     const abort = new AbortController();
     const all = toArray(client.ingestMany(numbered(3), { signal: abort.signal }));
     await come(1);
@@ -211,7 +249,7 @@ describe("ingestMany", () => {
   });
 
   test("a batch that is refused for now is sent again as it was", async () => {
-    const { client, batches, come } = setup();
+    const { client, batches, come } = setup(way);
     const all = toArray(client.ingestMany(numbered(3)));
     await come(1);
     batches[0]?.fail(new ConnectError("full", Code.Unavailable));
@@ -222,7 +260,7 @@ describe("ingestMany", () => {
   });
 
   test("an error that stands comes after the results before it", async () => {
-    const { client, batches, come } = setup();
+    const { client, batches, come } = setup(way);
     const { items, error } = collect(client, numbered(6));
     await come(3);
     batches[2]?.answer();
@@ -235,7 +273,7 @@ describe("ingestMany", () => {
   });
 
   test("a source that fails costs no result of what it gave", async () => {
-    const { client, batches, come } = setup();
+    const { client, batches, come } = setup(way);
     const { items, error } = collect(client, failing());
     await come(2);
     for (const batch of batches) batch.answer();

@@ -7,6 +7,7 @@ import {
   type IngestBatchResponse,
   Outcome,
 } from "@event-ingestion/api";
+import type { Batch } from "./batch-stream.ts";
 import { toBatches } from "./batches.ts";
 import { canceled } from "./call.ts";
 import { findProblem, type NewEvent, requestBytes, toRequest } from "./new-event.ts";
@@ -66,13 +67,19 @@ interface Entry<E> {
   problem: string | undefined;
 }
 
-type SendBatch = (batch: { events: EventRequest[] }, signal: AbortSignal) => Promise<IngestBatchResponse>;
+/** How the batches get to the server. */
+export interface BatchSending {
+  /** Answers when the batch has its results, however many tries that takes. */
+  send: (batch: Batch, signal: AbortSignal) => Promise<IngestBatchResponse>;
+  /** Nothing more will be sent. */
+  close: () => void;
+}
 
 /** `ingestMany` of the client, with its options checked. */
 export async function* ingestInBatches<E extends NewEvent>(
   events: Iterable<E> | AsyncIterable<E>,
   { batchSize, concurrency, signal }: ManyOptions,
-  send: SendBatch,
+  { send, close }: BatchSending,
 ): AsyncGenerator<IngestedItem<E>, void> {
   const ended = new AbortController();
   const stop = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
@@ -105,6 +112,7 @@ export async function* ingestInBatches<E extends NewEvent>(
     if (signal?.aborted) throw canceled(signal);
     if (failure !== undefined) throw failure.reason;
   } finally {
+    close();
     ended.abort();
     await batches.return();
   }
@@ -121,7 +129,7 @@ function toEntry<E extends NewEvent>(event: E, index: number): Entry<E> {
 
 async function sendBatch<E>(
   batch: Entry<E>[],
-  send: SendBatch,
+  send: BatchSending["send"],
   signal: AbortSignal,
 ): Promise<IngestedItem<E>[]> {
   const requests = batch.filter(({ problem }) => problem === undefined).map(({ request }) => request);

@@ -5,6 +5,11 @@ import type { RetryPolicy } from "./retry.ts";
 export interface EventClientOptions {
   /** How to reach the server: any transport of @connectrpc/connect-node or @connectrpc/connect-web. */
   transport: Transport;
+  /**
+   * Whether `ingestMany` may use IngestStream. It does so once an empty batch was answered on a stream; a way to the
+   * server that takes none (browsers, HTTP/1.1, some proxies) is remembered. Default true.
+   */
+  streaming?: boolean;
   /** Tries of one call in all, 1 to 1,000,000. Default 10. */
   maxTries?: number;
   /** Delay after the first try, in ms, 1 to 60,000; doubled after each further one. Default 100. */
@@ -41,6 +46,7 @@ export interface WaitOptions {
 /** Checked and complete. */
 export interface ResolvedOptions extends RetryPolicy {
   transport: Transport;
+  streaming: boolean;
   timeoutMs: number;
   observe: (event: ClientEvent) => void;
 }
@@ -48,6 +54,7 @@ export interface ResolvedOptions extends RetryPolicy {
 /** @throws RangeError naming the option, what was wanted and what was got. */
 export function resolveOptions(options: EventClientOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
+    streaming: true,
     maxTries: 10,
     retryBaseMs: 100,
     retryMaxMs: 10_000,

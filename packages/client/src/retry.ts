@@ -22,19 +22,19 @@ export function retryDelayMs(
   tries: number,
   { policy, random }: { policy: RetryPolicy; random: number },
 ): number | undefined {
-  const asked = askedDelayMs(error);
-  if (tries >= policy.maxTries || !isTransient(error, asked)) return undefined;
+  if (tries >= policy.maxTries || !isTransient(error)) return undefined;
   const backoff = Math.min(policy.retryBaseMs * 2 ** (tries - 1), policy.retryMaxMs);
-  return Math.max(asked ?? 0, backoff * (1 - random / 2));
+  return Math.max(askedDelayMs(error) ?? 0, backoff * (1 - random / 2));
 }
 
-function isTransient(error: ConnectError, asked: number | undefined): boolean {
+/** Whether the same call may succeed later. */
+export function isTransient(error: ConnectError): boolean {
   switch (error.code) {
     case Code.Unavailable:
       return true;
     // Without RetryInfo it is a message over the size limit.
     case Code.ResourceExhausted:
-      return asked !== undefined;
+      return askedDelayMs(error) !== undefined;
     default:
       return isBrokenConnection(error);
   }

@@ -3,6 +3,7 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
+import type { Interceptor } from "@connectrpc/connect";
 import { createConnectTransport as createFetchTransport } from "@connectrpc/connect-web";
 import { JobState, Outcome } from "@event-ingestion/api";
 import { createServer } from "@event-ingestion/server";
@@ -23,17 +24,22 @@ async function setup() {
   return { store, server, url, port };
 }
 
+interface Connection {
+  baseUrl: string;
+  interceptors?: Interceptor[];
+}
+
 const transports = {
-  grpc: (baseUrl: string) => createGrpcTransport({ baseUrl }),
-  "grpc-web": (baseUrl: string) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
-  connect: (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "1.1" }),
-  json: (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
-  fetch: (baseUrl: string) => createFetchTransport({ baseUrl }),
+  grpc: (to: Connection) => createGrpcTransport(to),
+  "grpc-web": (to: Connection) => createGrpcWebTransport({ ...to, httpVersion: "1.1" }),
+  connect: (to: Connection) => createConnectTransport({ ...to, httpVersion: "1.1" }),
+  json: (to: Connection) => createConnectTransport({ ...to, httpVersion: "2", useBinaryFormat: false }),
+  fetch: (to: Connection) => createFetchTransport(to),
 };
 
 test.each(Object.entries(transports))("an event goes all the way, over %s", async (_name, transport) => {
   const { store, url } = await setup();
-  const client = createEventClient({ transport: transport(url) });
+  const client = createEventClient({ transport: transport({ baseUrl: url }) });
   const { eventId, response } = await client.ingest({ type: "order", payload: "é" });
   expect(response).toMatchObject({ accepted: true, outcome: Outcome.ACCEPTED });
   const again = await client.ingest({ type: "order", payload: "é", eventId });
@@ -50,7 +56,7 @@ test.each(Object.entries(transports))("an event goes all the way, over %s", asyn
 
 test("many events go all the way, in batches that the server takes", async () => {
   const { store, url } = await setup();
-  const client = createEventClient({ transport: transports.json(url) });
+  const client = createEventClient({ transport: transports.json({ baseUrl: url }) });
   // As JSON in JSON every quote takes two bytes: the most that a batch can grow by without control characters.
   const payload = JSON.stringify('"'.repeat(100_000));
   const large = Array.from({ length: 30 }, (): NewEvent => ({ payload }));
@@ -70,13 +76,37 @@ test("many events go all the way, in batches that the server takes", async () =>
   expect((await store.counts()).byState.QUEUED).toBe(3030);
 });
 
+test.each([
+  { name: "grpc", rpc: "IngestStream" },
+  { name: "grpc-web", rpc: "IngestBatch" },
+  { name: "connect", rpc: "IngestBatch" },
+  { name: "json", rpc: "IngestStream" },
+  { name: "fetch", rpc: "IngestBatch" },
+] as const)("many events go by $rpc over $name", async ({ name, rpc }) => {
+  const { store, url } = await setup();
+  const rpcs: string[] = [];
+  const note: Interceptor = (next) => (request) => {
+    rpcs.push(request.method.name);
+    return next(request);
+  };
+  const client = createEventClient({ transport: transports[name]({ baseUrl: url, interceptors: [note] }) });
+  const events = Array.from({ length: 5000 }, (_, n): NewEvent => ({ payload: String(n), eventId: `e${n}` }));
+  const jobs: string[] = [];
+  for await (const { response } of client.ingestMany(events)) jobs.push(response.jobId);
+  const eventIds = events.map(({ eventId = "" }) => eventId);
+  expect(jobs).toEqual(await store.find("", eventIds));
+  const [asked, ...sent] = rpcs;
+  expect(asked).toBe("IngestStream");
+  expect(sent).toEqual(rpc === "IngestStream" ? [rpc] : Array.from({ length: 5 }, () => rpc));
+});
+
 test.each(Object.entries(transports))(
   "a restart of the server costs no event, over %s",
   async (_name, transport) => {
     const { store, server, url, port } = await setup();
     let failed: (() => void) | undefined;
     const client = createEventClient({
-      transport: transport(url),
+      transport: transport({ baseUrl: url }),
       maxTries: 1000,
       retryMaxMs: 100,
       observe: () => failed?.(),
