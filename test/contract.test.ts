@@ -1,7 +1,14 @@
 import { randomUUID } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { EventService, JobState, Outcome } from "@event-ingestion/api";
+import {
+  type EventRequestSchema,
+  EventService,
+  type IngestBatchResponse,
+  JobState,
+  Outcome,
+} from "@event-ingestion/api";
 import { BadRequestSchema } from "@event-ingestion/api/error-details";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root, type ServerProcess, startServer } from "./support/server-process.ts";
@@ -23,8 +30,27 @@ afterAll(async () => {
 
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-describe.each(protocols)("over $name", ({ connect }) => {
+describe.each(protocols)("over $name", ({ name, connect }) => {
   let client: Client<typeof EventService>;
+  const hasStreams = !name.includes("HTTP/1.1");
+  /** The ways of a batch to the server. */
+  const ways = [
+    { rpc: "IngestBatch", ingest: (batch: Batch) => client.ingestBatch(batch) },
+    { rpc: "IngestStream", ingest: async (batch: Batch) => only((await stream([batch])).answers) },
+  ].slice(0, hasStreams ? 2 : 1);
+  /** What the batches of one stream are answered with, and what it ends with. */
+  const stream = async (batches: Batch[]) => {
+    const answers: IngestBatchResponse[] = [];
+    const call = client.ingestStream(batchesOf(batches));
+    const read = async () => {
+      for await (const answer of call) answers.push(answer);
+    };
+    const error = await read().then(
+      () => undefined,
+      (reason: unknown) => ConnectError.from(reason),
+    );
+    return { answers, error };
+  };
   beforeAll(() => {
     client = createClient(EventService, connect(server.url));
   });
@@ -137,50 +163,52 @@ describe.each(protocols)("over $name", ({ connect }) => {
 
   const invalidEvents = (count: number) =>
     invalid.slice(0, count).map(({ event }) => Object.assign({ eventId: randomUUID() }, event));
-  test("a batch answers each event by itself, in order, bad ones among good ones", async () => {
-    const known = randomUUID();
-    const first = await client.ingestEvent({ eventId: known, payload: "p", type: "echo" });
-    const fresh = randomUUID();
-    const { results } = await client.ingestBatch({
-      events: [
-        { eventId: fresh, payload: "1", type: "echo" },
-        { eventId: "", payload: "2" },
-        { eventId: known, payload: "p", type: "echo" },
-        ...invalidEvents(4),
-        { eventId: known, payload: "other", type: "echo" },
-        { eventId: fresh, payload: "1", type: "echo" },
-        { eventId: fresh, payload: "2", type: "echo" },
-      ],
-    });
-    expect(results.map(({ accepted, outcome, message }) => ({ accepted, outcome, message }))).toEqual([
-      { accepted: true, outcome: Outcome.ACCEPTED, message: "Event received successfully" },
-      { accepted: false, outcome: Outcome.INVALID, message: "No event id received" },
-      { accepted: true, outcome: Outcome.DUPLICATE, message: "Event received successfully" },
-      ...invalid.slice(0, 4).map(({ message }) => ({ accepted: false, outcome: Outcome.INVALID, message })),
-      {
-        accepted: false,
-        outcome: Outcome.CONFLICT,
-        message: "event_id already used with a different payload",
-      },
-      { accepted: true, outcome: Outcome.DUPLICATE, message: "Event received successfully" },
-      {
-        accepted: false,
-        outcome: Outcome.CONFLICT,
-        message: "event_id already used with a different payload",
-      },
-    ]);
-    expect(results[2]?.jobId).toBe(first.jobId);
-    expect(results[8]?.jobId).toBe(results[0]?.jobId);
-    expect((await ended(results[0]?.jobId ?? "")).result).toBe("1");
-  });
+  test.each(ways)(
+    "$rpc answers each event by itself, in order, bad ones among good ones",
+    async ({ ingest }) => {
+      const known = randomUUID();
+      const first = await client.ingestEvent({ eventId: known, payload: "p", type: "echo" });
+      const fresh = randomUUID();
+      const { results } = await ingest({
+        events: [
+          { eventId: fresh, payload: "1", type: "echo" },
+          { eventId: "", payload: "2" },
+          { eventId: known, payload: "p", type: "echo" },
+          ...invalidEvents(4),
+          { eventId: known, payload: "other", type: "echo" },
+          { eventId: fresh, payload: "1", type: "echo" },
+          { eventId: fresh, payload: "2", type: "echo" },
+        ],
+      });
+      expect(results.map(({ accepted, outcome, message }) => ({ accepted, outcome, message }))).toEqual([
+        { accepted: true, outcome: Outcome.ACCEPTED, message: "Event received successfully" },
+        { accepted: false, outcome: Outcome.INVALID, message: "No event id received" },
+        { accepted: true, outcome: Outcome.DUPLICATE, message: "Event received successfully" },
+        ...invalid.slice(0, 4).map(({ message }) => ({ accepted: false, outcome: Outcome.INVALID, message })),
+        {
+          accepted: false,
+          outcome: Outcome.CONFLICT,
+          message: "event_id already used with a different payload",
+        },
+        { accepted: true, outcome: Outcome.DUPLICATE, message: "Event received successfully" },
+        {
+          accepted: false,
+          outcome: Outcome.CONFLICT,
+          message: "event_id already used with a different payload",
+        },
+      ]);
+      expect(results[2]?.jobId).toBe(first.jobId);
+      expect(results[8]?.jobId).toBe(results[0]?.jobId);
+      expect((await ended(results[0]?.jobId ?? "")).result).toBe("1");
+    },
+  );
+
+  const over = { events: Array.from({ length: 1001 }, (_, n) => ({ eventId: `over-${n}` })) };
+  const overLimit = { code: Code.InvalidArgument, rawMessage: "events must be at most 1000, got 1001" };
 
   test("an empty batch has no results; one of 1,001 events is refused whole", async () => {
     expect((await client.ingestBatch({ events: [] })).results).toEqual([]);
-    const events = Array.from({ length: 1001 }, () => ({ eventId: randomUUID() }));
-    await expect(client.ingestBatch({ events })).rejects.toMatchObject({
-      code: Code.InvalidArgument,
-      rawMessage: "events must be at most 1000, got 1001",
-    });
+    await expect(client.ingestBatch(over)).rejects.toMatchObject(overLimit);
   });
 
   test("process_after holds a job back, and the answer says until when", async () => {
@@ -231,4 +259,50 @@ describe.each(protocols)("over $name", ({ connect }) => {
       expect(outcome).toBe(Outcome.ACCEPTED);
     }
   });
+
+  if (!hasStreams) return;
+  test("a stream answers batch by batch, and an error after the answers before it", async () => {
+    const eventId = randomUUID();
+    const { answers, error } = await stream([
+      { events: [{ eventId, type: "echo" }] },
+      { events: [] },
+      { events: [{ eventId, type: "echo" }, { payload: "no id" }] },
+      over,
+      { events: [{ eventId, payload: "other", type: "echo" }] },
+    ]);
+    expect(error).toMatchObject(overLimit);
+    expect(error?.findDetails(BadRequestSchema)[0]?.fieldViolations).toMatchObject([{ field: "events" }]);
+    expect(answers.map(({ results }) => results.map(({ outcome }) => outcome))).toEqual([
+      [Outcome.ACCEPTED],
+      [],
+      [Outcome.DUPLICATE, Outcome.INVALID],
+    ]);
+    expect(answers[2]?.results[0]?.jobId).toBe(answers[0]?.results[0]?.jobId);
+  });
 });
+
+test.each(["grpc-web+proto", "connect+proto", "connect+json"])(
+  "a stream over HTTP/1.1 is refused as such: %s",
+  async (type) => {
+    const headers = { "content-type": `application/${type}` };
+    const response = await fetch(`${server.url}/event.EventService/IngestStream`, {
+      method: "POST",
+      headers,
+    });
+    expect(response.status).toBe(505);
+  },
+);
+
+interface Batch {
+  events: MessageInitShape<typeof EventRequestSchema>[];
+}
+
+async function* batchesOf(batches: readonly Batch[]) {
+  yield* batches;
+}
+
+function only<T>(items: readonly T[]): T {
+  const [item, ...others] = items;
+  if (item === undefined || others.length > 0) throw new Error(`expected one, got ${items.length}`);
+  return item;
+}

@@ -390,13 +390,3 @@ describe("one stream", () => {
     await expect(got).rejects.toThrow("broken");
   });
 });
-
-test("over HTTP/1.1 it is refused as such", async () => {
-  const { url } = await startServer();
-  const response = await fetch(`${url}/event.EventService/IngestStream`, {
-    method: "POST",
-    headers: { "content-type": "application/connect+proto" },
-    body: "",
-  });
-  expect(response.status).toBe(505);
-});
