@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readEnvironment } from "@event-ingestion/app-kit/environment";
+import { readBaseUrl, readToken } from "@event-ingestion/app-kit/server-address";
 import type { OptionReader } from "./option-reader.ts";
 
 /** What all commands have in common, checked and complete. */
@@ -43,45 +44,6 @@ export function readConfig(
     output: reader.choice("--output", flags.output, outputs, isTty ? "text" : "jsonl"),
     timeoutMs: reader.duration("--timeout", flags.timeout),
     quiet: flags.quiet ?? false,
-    token: readToken(env, reader),
+    token: readToken(readEnvironment(env, (problem) => reader.wrong(problem))),
   };
-}
-
-function readBaseUrl(name: string, address: string, reader: OptionReader): string {
-  const text = address.includes("://") ? address : `http://${address}`;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const hasPort = address.includes("://") || /:\d+$/.test(address);
-  if (
-    url !== undefined &&
-    hasPort &&
-    /^https?:$/.test(url.protocol) &&
-    url.username === "" &&
-    url.search === ""
-  ) {
-    return url.href.replace(/\/$/, "");
-  }
-  reader.wrong(`${name} must be host:port or an http(s) URL, got "${address}"`);
-  return "";
-}
-
-function readToken(env: NodeJS.ProcessEnv, reader: OptionReader): string | undefined {
-  const path = env.EVENT_TOKEN_FILE;
-  let token = env.EVENT_TOKEN;
-  if (path) {
-    try {
-      token = readFileSync(path, "utf8").trim();
-    } catch (error) {
-      const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
-      reader.wrong(`EVENT_TOKEN_FILE must name a readable file, got "${path}" (${reason})`);
-      return undefined;
-    }
-  }
-  if (!token) return undefined;
-  // The token itself is never shown.
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    reader.wrong(
-      `${path ? "EVENT_TOKEN_FILE" : "EVENT_TOKEN"} must hold one word of ASCII, got something else`,
-    );
-  }
-  return token;
 }

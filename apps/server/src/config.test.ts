@@ -1,5 +1,6 @@
+import { ConfigError } from "@event-ingestion/app-kit/environment";
 import { expect, test } from "vitest";
-import { ConfigError, readConfig } from "./config.ts";
+import { readConfig } from "./config.ts";
 
 test("an empty environment gives the defaults", () => {
   expect(readConfig({}, false)).toEqual({

@@ -1,15 +1,5 @@
+import type { Logger } from "@event-ingestion/app-kit/log";
 import type { ServerEvent } from "@event-ingestion/server";
-import type { WorkerEvent } from "@event-ingestion/worker";
-import { type Logger, pino } from "pino";
-import pretty from "pino-pretty";
-import type { Config } from "./config.ts";
-
-/** JSON lines, or lines for people. To stdout in both cases. */
-export function createLog({ logLevel, logFormat }: Pick<Config, "logLevel" | "logFormat">): Logger {
-  const options = { level: logLevel, base: null };
-  // As a stream, not as a transport: a transport is a thread started from a file path, which a bundle lacks.
-  return logFormat === "pretty" ? pino(options, pretty({ translateTime: "HH:MM:ss.l" })) : pino(options);
-}
 
 /** One line for what an operator wants to read; what happens per event is in the metrics. Never a payload. */
 export function logServerEvent(log: Logger, event: ServerEvent): void {
@@ -40,52 +30,4 @@ export function logServerEvent(log: Logger, event: ServerEvent): void {
       log.info({ forced: event.forced }, "drained");
       break;
   }
-}
-
-/** What the worker in this process does, as far as an operator wants to read it. Never a result or an error of a handler. */
-export function logWorkerEvent(log: Logger, event: WorkerEvent): void {
-  switch (event.kind) {
-    case "started":
-      log.info({ worker: event.worker }, "worker started");
-      break;
-    case "settled":
-      logSettled(log, event);
-      break;
-    case "abandoned":
-      log.warn(
-        { jobId: event.jobId, type: event.type, attempt: event.attempt, why: event.why },
-        "attempt abandoned",
-      );
-      break;
-    case "session-lost":
-      log.warn({ reason: event.reason }, "worker lost its session, its jobs may run again");
-      break;
-    case "store-error":
-      log.warn(
-        { call: event.call, err: event.error, retryInMs: event.retryInMs },
-        "worker could not reach the store",
-      );
-      break;
-    case "draining":
-      log.info({ running: event.running, released: event.released }, "worker draining");
-      break;
-    case "stopped":
-      log.info("worker stopped");
-      break;
-  }
-}
-
-/** Without the handler's error, which may quote the payload: it is in the status of the job. */
-function logSettled(log: Logger, event: Extract<WorkerEvent, { kind: "settled" }>): void {
-  const { jobId, type, attempt, outcome, durationMs } = event;
-  const level = outcome === "dead" ? "warn" : outcome === "retry" ? "info" : "debug";
-  log[level]({ jobId, type, attempt, outcome, durationMs }, "attempt ended");
-}
-
-/** What nothing handled: its kind, and where it comes from. Its text may quote a payload if it comes from a handler. */
-export function logUnhandled(log: Logger, error: unknown): void {
-  const isError = error instanceof Error;
-  const kind = isError ? error.name : `a value of type ${typeof error}`;
-  const stack = isError ? error.stack?.replace(error.message, "") : undefined;
-  log.fatal({ error: kind, stack }, "stopping after an error that nothing handled");
 }

@@ -1,6 +1,6 @@
+import { ConfigError } from "@event-ingestion/app-kit/environment";
 import type { JobStore } from "@event-ingestion/store";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
-import { ConfigError } from "./config.ts";
 
 /**
  * Opens the store that the URL names.

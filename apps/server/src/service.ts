@@ -1,24 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Logger, logWorkerEvent } from "@event-ingestion/app-kit/log";
+import type { Program } from "@event-ingestion/app-kit/program";
 import { createMetrics, createServer, type Metrics } from "@event-ingestion/server";
 import type { JobStore } from "@event-ingestion/store";
 import { type Handler, loadHandlers, runWorker } from "@event-ingestion/worker";
 import { createWorkerMetrics } from "@event-ingestion/worker/metrics";
-import type { Logger } from "pino";
 import type { Config } from "./config.ts";
-import { logServerEvent, logWorkerEvent } from "./log.ts";
+import { logServerEvent } from "./log.ts";
 import { openStore } from "./open-store.ts";
 import { createWeb } from "./web.ts";
 
 /** A running service. */
-export interface Service {
+export interface Service extends Program {
   url: string;
-  /**
-   * Drains: stops taking requests, answers those in flight, stops the workers, closes the store. `forced`: something
-   * did not end by itself and was cut.
-   */
-  close: () => Promise<{ forced: boolean }>;
-  /** Resolves with the reason when the store, or the worker in this process, has ended by itself. */
-  ended: Promise<Error>;
 }
 
 /** What requests in flight and running handlers have to end, both at the same time. */
@@ -61,6 +55,7 @@ export async function startService(config: Config, log: Logger, stopped: Promise
   const worker = handlers === undefined ? undefined : startWorker(config, { store, handlers, metrics, log });
   const ended = [store.ended, worker?.ended].filter((promise) => promise !== undefined);
   const running = opened.move();
+  /** Stops taking requests, answers those in flight, stops the workers, closes the store. */
   const close = async () => {
     await Promise.all([server.close(), sleep(config.lameDuckMs).then(() => worker?.stop())]);
     await running.disposeAsync();

@@ -1,0 +1,98 @@
+import { ConfigError } from "./environment.ts";
+import { createLog, type Logger, type LogSettings, logUnhandled } from "./log.ts";
+import { exitCodes, type Stopping, stopOnSignals } from "./stopping.ts";
+
+/** What runs in the process. */
+export interface Program {
+  /** Ends it in order. `forced`: something did not end by itself and was cut. */
+  close: () => Promise<{ forced: boolean }>;
+  /** Resolves with the reason when it cannot go on. */
+  ended: Promise<Error>;
+}
+
+/** What `runProgram` is told of a binary. */
+export interface ProgramOptions<C extends LogSettings, P extends Program> {
+  /** As users type it. */
+  name: string;
+  /** The answer to --help. */
+  usage: string;
+  /** @throws ConfigError */
+  readConfig: (isTty: boolean) => C;
+  /** What fails half way is closed again. `stopped` resolves when it is to end before it has begun. */
+  start: (config: C, log: Logger, stopped: Promise<unknown>) => Promise<P>;
+  /** How much longer than usual a drain may take, in ms. */
+  extraDrainMs?: (config: C) => number;
+  /** What is logged when it cannot go on. */
+  endedMessage: string;
+  /** What people get wrong, each with a message that says it in one line. */
+  mistakes: readonly (abstract new (...args: never) => Error)[];
+}
+
+/** What a drain waits for has ended or been cut by then, unless it hangs. */
+const drainLimitMs = 9000;
+
+/** A drain after an error that nothing handled may take this long: nobody knows what is broken. */
+const brokenLimitMs = 5000;
+
+/** A drain of what cannot go on: time for the answers that say so. */
+const endedLimitMs = 1000;
+
+/**
+ * Runs a program until SIGTERM or SIGINT, then drains and ends the process. Resolves once it has started. What keeps it
+ * from starting goes to stderr in one line, and the process ends.
+ */
+export async function runProgram<C extends LogSettings, P extends Program>(
+  options: ProgramOptions<C, P>,
+): Promise<P> {
+  if (process.argv.includes("--help") || process.argv.includes("-h")) {
+    process.stdout.write(options.usage);
+    process.exit(exitCodes.ok);
+  }
+  let stopping: Stopping | undefined;
+  try {
+    const config = options.readConfig(process.stdout.isTTY);
+    const log = createLog(config);
+    // First, so that a signal ends a start in order as well.
+    stopping = stopOnSignals(log, drainLimitMs + (options.extraDrainMs?.(config) ?? 0));
+    const program = await options.start(config, log, stopping.begun);
+    endOnFailure(stopping, log);
+    void program.ended.then(({ message }) => {
+      log.fatal({ reason: message }, options.endedMessage);
+      stopping?.begin(exitCodes.failed, endedLimitMs);
+    });
+    void drainOnStop(program, stopping, log);
+    return program;
+  } catch (error) {
+    if (stopping?.exitCode !== undefined) process.exit(stopping.exitCode);
+    for (const line of explain(error, options.mistakes).split("\n")) {
+      process.stderr.write(`${options.name}: ${line}\n`);
+    }
+    return process.exit(error instanceof ConfigError ? exitCodes.badConfiguration : exitCodes.failed);
+  }
+}
+
+function endOnFailure(stopping: Stopping, log: Logger): void {
+  const broken = (error: unknown) => {
+    logUnhandled(log, error);
+    stopping.begin(exitCodes.bug, brokenLimitMs);
+  };
+  process.on("uncaughtException", broken).on("unhandledRejection", broken);
+}
+
+async function drainOnStop(program: Program, stopping: Stopping, log: Logger): Promise<void> {
+  const exitCode = await stopping.begun;
+  try {
+    const { forced } = await program.close();
+    process.exit(exitCode || (forced ? exitCodes.failed : exitCodes.ok));
+  } catch (error) {
+    log.fatal({ err: error }, "the drain failed");
+    process.exit(exitCodes.bug);
+  }
+}
+
+/** One line for the mistakes of people, the stack for ours. */
+function explain(error: unknown, mistakes: ProgramOptions<never, never>["mistakes"]): string {
+  if (!(error instanceof Error)) return String(error);
+  const isMistake = error instanceof ConfigError || mistakes.some((kind) => error instanceof kind);
+  return isMistake ? error.message : (error.stack ?? error.message);
+}
