@@ -8,6 +8,7 @@ import { createCounts } from "./counts.ts";
 import { type Database, query } from "./driver.ts";
 import { createEndAttempt } from "./ending.ts";
 import { severity, toStoreError } from "./errors.ts";
+import { createExport } from "./export.ts";
 import { createInterventions } from "./interventions.ts";
 import { createList } from "./list.ts";
 import { createLoneJobs } from "./lone-jobs.ts";
@@ -70,6 +71,7 @@ export function createEngine(
     ...createRead(area),
     ...createList(area),
     ...createCounts(area),
+    ...createExport(area),
     ...createInterventions(area),
     ...createMaintain(area, endAttempts),
   };

@@ -15,13 +15,15 @@ type Write =
   | "cancel"
   | "redrive"
   | "maintain";
-type Read = "lookup" | "heartbeat" | "get" | "getDetail" | "find" | "list" | "counts";
+type Read = "lookup" | "heartbeat" | "get" | "getDetail" | "find" | "list" | "counts" | "exportJobs";
 
 export type OperationName = Write | Read;
 
 /** The calls of the port as the thread runs them: synchronously, a write inside a transaction that others share. */
 export type Operations = {
-  [Name in OperationName]: (...args: Parameters<JobStore[Name]>) => Awaited<ReturnType<JobStore[Name]>>;
+  [Name in OperationName]: (
+    ...args: Parameters<Required<JobStore>[Name]>
+  ) => Awaited<ReturnType<Required<JobStore>[Name]>>;
 };
 
 /** What an area of operations works on. */

@@ -13,11 +13,14 @@ import {
 } from "./job-row.ts";
 import type { Area, Operations } from "./operations.ts";
 
-interface ErrorRow {
+/** A failed attempt. */
+export interface ErrorRow {
   attempt: number;
   at: number;
   error: string;
 }
+
+export const errorsOfJob = "SELECT attempt, at, error FROM attempt_error WHERE seq = ? ORDER BY attempt";
 
 /** Single jobs, by id or by event id. */
 export function createRead({ db, file }: Area): Pick<Operations, "get" | "getDetail" | "find"> {
@@ -29,10 +32,7 @@ export function createRead({ db, file }: Area): Pick<Operations, "get" | "getDet
     db,
     `SELECT ${jobColumns}, b.payload FROM job j LEFT JOIN body b USING(seq) WHERE j.seq = ?`,
   );
-  const errorsBySeq: Query<ErrorRow> = query(
-    db,
-    "SELECT attempt, at, error FROM attempt_error WHERE seq = ? ORDER BY attempt",
-  );
+  const errorsBySeq: Query<ErrorRow> = query(db, errorsOfJob);
   const headByKey: Query<HeadRow> = query(
     db,
     `SELECT ${headColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.event_id = ? AND j.tenant = ?`,

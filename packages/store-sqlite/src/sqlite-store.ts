@@ -68,6 +68,7 @@ export async function openSqliteStore(url: string, options: SqliteOptions = {}):
     cancel: (ids) => thread.call("cancel", ids),
     redrive: (ids) => thread.call("redrive", ids),
     maintain: (policy) => thread.call("maintain", policy),
+    exportJobs: (after, limit) => thread.call("exportJobs", after, limit),
     hints: (signal) => hints.listen(signal),
     close: () => thread.close(),
   };

@@ -13,6 +13,7 @@ export type {
   Policy,
   Session,
   State,
+  StoredJob,
   Verdict,
 } from "./job-store.ts";
 export { lossesInCompany, maxClaimBytes, revision } from "./job-store.ts";

@@ -79,6 +79,16 @@ export interface JobDetail extends Job {
   errors: { attempt: number; at: number; error: string }[];
 }
 
+/** Everything a store keeps of a job: what another store needs to go on with it. */
+export interface StoredJob extends JobDetail {
+  /** The attempts it was accepted with, which a redrive grants anew. */
+  budget: number;
+  /** Workers it has lost since it was accepted or redriven. */
+  losses: number;
+  /** Of its event. */
+  trace?: string;
+}
+
 /** `attempt` rises for the life of a job and is never reused: (session, jobId, attempt) is the fencing token. */
 export interface Leased {
   jobId: JobId;
@@ -205,6 +215,17 @@ export interface JobStore {
 
   /** Ends expired sessions and applies retention. A bounded amount of work a call; safe from many replicas at once. */
   maintain(policy: Policy): Promise<{ requeued: number; died: number; pruned: number; more: boolean }>;
+  /**
+   * For a move to another store: all jobs in the order in which they were accepted, from the first after `after`. At most
+   * `limit` (1 to 1000), fewer if they are large; none: those were all. Absent: nothing can be moved out of this store.
+   */
+  exportJobs?(after: JobId | undefined, limit: number): Promise<StoredJob[]>;
+  /**
+   * Stores such jobs as they are, under their ids and with their keys, in one commit. One whose id is there already is left
+   * alone. Refuses the whole batch if a job is RUNNING, since its session stays behind, or if a key belongs to another
+   * job. Absent: nothing can be moved into this store.
+   */
+  importJobs?(jobs: readonly StoredJob[]): Promise<void>;
   /** Lossy nudges, only ever a reason to call `claim` or `get` sooner: "work", or ids whose revision rose. */
   hints(signal: AbortSignal): AsyncIterable<"work" | readonly JobId[]>;
   /** Finishes what is in flight. */

@@ -16,7 +16,7 @@ export interface Engine {
 }
 
 /** Why a case does not apply to an engine with these capabilities, or undefined if it does. */
-export type Unless = (caps: Caps) => string | undefined;
+export type Unless = (caps: Caps, store: JobStore) => string | undefined;
 
 /** Declares one case. One that does not apply is reported as skipped, with the reason. */
 export type Case = (title: string, run: (engine: Engine) => Promise<void>, unless?: Unless) => void;
@@ -25,7 +25,7 @@ export type Case = (title: string, run: (engine: Engine) => Promise<void>, unles
 const timeoutMs = 60_000;
 
 /** The data ends with the handle, so there is nothing to open again. */
-export const unlessMemory: Unless = ({ durability }) =>
+export const unlessMemory = ({ durability }: Caps): string | undefined =>
   durability === "memory" ? "nothing in memory can be opened again" : undefined;
 
 /** Cases over this backend: each opens a store of its own, named after its code, and closes it in the end. */
@@ -37,7 +37,7 @@ export function createCase(backend: ConformanceBackend): Case {
       const code = title.slice(0, title.indexOf(" ")).toLowerCase();
       const { engine, close } = await startEngine(backend, `${code}-${++cases}`);
       try {
-        const reason = unless?.(engine.store.caps);
+        const reason = unless?.(engine.store.caps, engine.store);
         if (reason !== undefined) skip(reason);
         await run(engine);
       } finally {

@@ -7,6 +7,7 @@ import type { ConformanceBackend } from "./backend.ts";
 import { cancelCases } from "./cancel.ts";
 import { createCase } from "./case.ts";
 import { claimCases } from "./claim.ts";
+import { exportCases } from "./export.ts";
 import { fenceCases } from "./fence.ts";
 import { hintCases } from "./hints.ts";
 import { leaseCases } from "./lease.ts";
@@ -45,6 +46,9 @@ export function storeConformance(name: string, backend: ConformanceBackend): voi
     describe("read", () => {
       readCases(check);
       listCases(check);
+    });
+    describe("move", () => {
+      exportCases(check);
     });
     describe("maintain", () => {
       maintainCases(check);
