@@ -195,9 +195,14 @@ test("a drain answers who waits with nothing, gives out nothing more, and still 
   expect((await waiting).jobs).toEqual([]);
 
   const [left = ""] = await add({});
-  const error = await refusal(client.claim({ session, maxJobs: 1, wait: seconds(30) }));
-  expect(error.code).toBe(Code.Unavailable);
-  expect(error.findDetails(RetryInfoSchema)).toHaveLength(1);
+  for (const call of [
+    client.claim({ session, maxJobs: 1, wait: seconds(30) }),
+    client.openSession({ worker: "late", ttl: seconds(30) }),
+  ]) {
+    const error = await refusal(call);
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.findDetails(RetryInfoSchema)).toHaveLength(1);
+  }
   expect((await store.get([left]))[0]).toMatchObject({ state: "QUEUED", attempts: 0 });
   expect((await client.heartbeat({ session })).lost).toBe(false);
   const outcome = { case: "succeeded", value: {} } as const;

@@ -22,6 +22,8 @@ export interface Claims {
   claim(call: ClaimCall): Promise<Leased[]>;
   /** Sends everyone away who waits, and gives out nothing more. */
   drain(): void;
+  /** @throws ConnectError UNAVAILABLE once draining. */
+  refuseIfDraining(): void;
 }
 
 /** How often everyone who waits asks without a hint: hints are lossy, and another process's jobs cause none. */
@@ -62,10 +64,15 @@ export function createClaims(
     wakeNext();
   });
 
+  const refuseIfDraining = () => {
+    if (draining) throw retryLater("the server is shutting down; call again");
+  };
+
   return {
+    refuseIfDraining,
     async claim(call) {
-      if (draining) throw retryLater("the server is shutting down; claim again");
-      if (waiting.size >= maxWaiting) throw retryLater("too many claims are waiting; claim again");
+      refuseIfDraining();
+      if (waiting.size >= maxWaiting) throw retryLater("too many claims are waiting; call again");
       const deadline = performance.now() + call.waitMs;
       for (;;) {
         const seen = hints;

@@ -37,6 +37,7 @@ export function workerRoutes({ store, claims }: WorkerServiceContext): (router: 
       async openSession({ worker, ttl }) {
         checkWorker(worker);
         const ttlMs = toMs("ttl", ttl, ttlLimits);
+        claims.refuseIfDraining();
         const { id } = await answer(store.openSession(worker, ttlMs, "remote"));
         return create(OpenSessionResponseSchema, { session: { id, ttl: durationFromMs(ttlMs) } });
       },
