@@ -80,12 +80,21 @@ afterEach(() => void vi.useRealTimers());
 
 describe("the way that batches take", () => {
   test("one stream for all, ended in order, once an empty batch was answered on one", async () => {
-    const { ingest, rpcs, calls } = setup();
+    const cancels: unknown[] = [];
+    const { ingest, rpcs, calls } = setup({
+      async *ingestStream(requests, { signal }) {
+        signal.addEventListener("abort", () => {
+          if (signal.reason instanceof ConnectError) cancels.push(signal.reason);
+        });
+        for await (const request of requests) yield accept(request);
+      },
+    });
     expect(await ingest(10)).toEqual({ jobs: jobs(10), error: undefined });
     expect(rpcs()).toEqual(["IngestStream (empty)", "IngestStream"]);
     await ingest(1);
     expect(rpcs()).toEqual(["IngestStream (empty)", "IngestStream", "IngestStream"]);
     await vi.waitFor(() => expect(calls.every(({ ended }) => ended)).toBe(true));
+    expect(cancels).toEqual([]);
   });
 
   test("IngestBatch if streaming is off", async () => {
@@ -273,11 +282,11 @@ test("ending the loop early cuts the stream", async () => {
   const { promise: cut, resolve } = Promise.withResolvers<void>();
   const { client, calls } = setup({
     async *ingestStream(requests, { signal }) {
-      signal.addEventListener("abort", () => resolve());
-      let first = true;
       for await (const request of requests) {
-        if (first) yield accept(request);
-        first = false;
+        yield accept(request);
+        if (request.events.length === 0) continue;
+        await new Promise<void>((ended) => signal.addEventListener("abort", () => ended()));
+        resolve();
       }
     },
   });

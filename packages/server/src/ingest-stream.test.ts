@@ -357,8 +357,12 @@ describe("one stream", () => {
     await send(1);
     await pause(300);
     // While the store is slow the producer may wait for it.
+    await send(2);
     begun[0]?.();
     expect((await first).value?.results).toHaveLength(1);
+    const second = answers.next();
+    begun[1]?.();
+    expect((await second).value?.results).toHaveLength(2);
     const error = await refusal(answers.next());
     expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: expect.stringContaining("100 ms") });
     expect(error.findDetails(RetryInfoSchema)).toHaveLength(1);
@@ -378,6 +382,14 @@ describe("one stream", () => {
     begun[1]?.();
     expect((await second).value?.results).toHaveLength(2);
     await answers.return();
+  });
+
+  test("ends at once if it begins while the server shuts down", async () => {
+    const { answers, begun, draining, send } = direct();
+    draining.abort();
+    void send(1).catch(() => undefined);
+    expect((await refusal(toArray(answers))).code).toBe(Code.Unavailable);
+    expect(begun).toEqual([]);
   });
 
   test("a producer that breaks off gets the answers before", async () => {
