@@ -40,6 +40,7 @@ export function statusOf(stream: ClientHttp2Stream, { method }: Target): Promise
     stream.on("response", read).on("trailers", read).on("error", reject);
     stream.on("end", () => {
       if (status === "0") return resolve();
+      if (status === undefined) return reject(new Error(`${method}: the call ended without a status`));
       const what = `${method}: grpc-status ${String(status)} ${decodeMessage(message)}`;
       return reject(status === unavailable ? new Refused(what) : new Error(what));
     });

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { Server } from "../process/server.ts";
 import { untilSucceeded } from "../process/succeeded.ts";
 import { type Bench, latencies, type Scenario } from "../scenario.ts";
+import type { Claims } from "../servers/store-claims.ts";
 
 const batch = { protocol: "grpc", calls: { rpc: "IngestBatch", size: 1000 }, inFlight: 8 } as const;
 const longQueue = { kind: "service", durability: "fsync", when: "first round", limitSeconds: 300 } as const;
@@ -68,7 +69,33 @@ const memory: Scenario = {
   },
 };
 
-export default [drain, memory];
+const finishedBacklogs = 5;
+
+const finished: Scenario = {
+  ...longQueue,
+  name: "finished-jobs",
+  title: `${finishedBacklogs} long queues are worked off in the store by itself; claims of 100 before and after beside`,
+  unit: "jobs",
+  when: "asked",
+  limitSeconds: 3600,
+  async run({ dir, backlog, startChild }) {
+    const child = startChild(new URL("../servers/store-claims.ts", import.meta.url));
+    const count = finishedBacklogs * backlog;
+    const { seconds, beforeMs, afterMs } = await child.ask<Claims>("claims", {
+      url: `sqlite:${dir}/events.db`,
+      finished: count,
+    });
+    const { cpuSeconds } = await child.usage();
+    const also = {
+      "claim ms before": beforeMs,
+      "claim ms after": afterMs,
+      "after / before": afterMs / beforeMs,
+    };
+    return { count, seconds, cpuSeconds, also };
+  },
+};
+
+export default [drain, memory, finished];
 
 async function fill(bench: Bench, { url }: Server, count: number): Promise<void> {
   await bench.load({ ...batch, url, until: { count } });
