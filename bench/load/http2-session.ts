@@ -1,4 +1,9 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  type IncomingHttpHeaders,
+} from "node:http2";
 import { Refused, type Target } from "./connection.ts";
 
 const windowBytes = 16 * 1024 * 1024;
@@ -31,25 +36,20 @@ export function openCall(session: ClientHttp2Session, { url, method }: Target): 
 /** What became of a call when it is over: resolves if its status is OK. */
 export function statusOf(stream: ClientHttp2Stream, { method }: Target): Promise<void> {
   return new Promise((resolve, reject) => {
-    let status: unknown;
-    let message: unknown;
-    const read = (fields: Record<string, unknown>) => {
-      status ??= fields["grpc-status"];
-      message ??= fields["grpc-message"];
+    let status: string | undefined;
+    let message: string | undefined;
+    const read = (fields: IncomingHttpHeaders) => {
+      status ??= fields["grpc-status"]?.toString();
+      message ??= fields["grpc-message"]?.toString();
     };
     stream.on("response", read).on("trailers", read).on("error", reject);
     stream.on("end", () => {
       if (status === "0") return resolve();
       if (status === undefined) return reject(new Error(`${method}: the call ended without a status`));
-      const what = `${method}: grpc-status ${String(status)} ${decodeMessage(message)}`;
+      const what = `${method}: grpc-status ${status} ${decodeURIComponent(message ?? "")}`;
       return reject(status === unavailable ? new Refused(what) : new Error(what));
     });
   });
-}
-
-/** gRPC percent-encodes it. */
-function decodeMessage(message: unknown): string {
-  return typeof message === "string" ? decodeURIComponent(message) : "(no message)";
 }
 
 /** A message with its length before it. */
