@@ -7,6 +7,9 @@ import { type PayloadRow, checkedPayloadId, headColumns } from "./job-row.ts";
 import { limits } from "./limits.ts";
 import type { Area, Operations } from "./operations.ts";
 
+/** How far acceptance times may be ahead of the clock. */
+export const maxLeadMs: number = 60_000;
+
 /** Accepts events: key, job and queue entry are one row, so nothing can hold one without the others. */
 export function createAppend({
   db,
@@ -31,6 +34,12 @@ export function createAppend({
     const jobId = checkedPayloadId(row, file);
     const same = row.type === event.type && Buffer.compare(row.payload, event.payload) === 0;
     return { outcome: same ? "DUPLICATE" : "CONFLICT", jobId };
+  };
+
+  /** A small step back is not followed, so that ids sort as they were given out; a larger one puts a wrong clock right. */
+  const acceptanceTime = (now: number): number => {
+    const lastAt = counters.get("lastAt");
+    return lastAt - now <= maxLeadMs ? Math.max(now, lastAt) : now;
   };
 
   const insert = (event: NewEvent, { at, now }: { at: number; now: number }): Appended => {
@@ -68,11 +77,15 @@ export function createAppend({
     append(batch) {
       refuseInvalid(batch);
       const now = clock.now();
-      const at = Math.max(now, counters.get("lastAt"));
+      const at = acceptanceTime(now);
       const before = counters.get("lastSeq");
       const appended = batch.map((event) => insert(event, { at, now }));
-      counters.set("lastAt", at);
-      counters.moved(counters.get("lastSeq") - before, { to: "QUEUED" });
+      const accepted = counters.get("lastSeq") - before;
+      if (accepted > 0) {
+        if (at < counters.get("lastAt")) counters.set("orderedSeq", before + 1);
+        counters.set("lastAt", at);
+        counters.moved(accepted, { to: "QUEUED" });
+      }
       return appended;
     },
     lookup: (batch) =>

@@ -69,10 +69,12 @@ export function createClaim({
       if (loneJobs.isHeldBy(session.id)) return [];
       const alone = loneJobs.due();
       if (alone !== undefined) return claimAlone(alone, session.id);
+      const now = clock.now();
       const picked = pickOldest({
-        due: dueRows.iterate(clock.now(), max),
+        due: dueRows.iterate(now, max),
         fresh: freshRows.iterate(counters.get("cursor"), max + 1),
         max,
+        now,
         file,
       });
       lease(picked, session.id);
@@ -101,6 +103,7 @@ function pickOldest(from: {
   due: IterableIterator<ClaimRow>;
   fresh: IterableIterator<ClaimRow>;
   max: number;
+  now: number;
   file: string;
 }): Picked {
   const due = peekable(from.due);
@@ -108,7 +111,7 @@ function pickOldest(from: {
   const picked: Picked = { leased: [], due: [], freshEnd: undefined, nextFresh: undefined };
   let bytes = 0;
   while (picked.leased.length < from.max && bytes < maxClaimBytes) {
-    const isDueOlder = dueTime(due.head()) < dueTime(fresh.head());
+    const isDueOlder = (due.head()?.run_at ?? Infinity) < freshSince(fresh.head(), from.now);
     const row = isDueOlder ? due.take() : (fresh.take() ?? due.take());
     if (row === undefined) break;
     picked.leased.push(toLeased(row, checkedPayloadId(row, from.file)));
@@ -123,8 +126,10 @@ function pickOldest(from: {
   return picked;
 }
 
-function dueTime(row: ClaimRow | undefined): number {
-  return row === undefined ? Infinity : (row.run_at ?? row.at);
+/** Since when a fresh job waits. One that was accepted by a clock that was ahead must not wait until it is right again. */
+function freshSince(row: ClaimRow | undefined, now: number): number {
+  if (row === undefined) return Infinity;
+  return row.at <= now ? row.at : 0;
 }
 
 interface Peekable<T> {

@@ -7,12 +7,14 @@ const numbers = {
   cursor: 6,
   /** The highest `seq` ever given out; never given out again, not even when its job is gone. */
   lastSeq: 7,
-  /** When that job was accepted: the next one is never earlier, whatever is done to the machine's clock. */
+  /** When that job was accepted. */
   lastAt: 8,
   /** Retention has looked at all jobs up to this `seq` .. */
   agedSeq: 9,
   /** .. of which none is due before this instant. */
   agedUntil: 10,
+  /** From this `seq` on, no job was accepted at an earlier instant than the one before: the clock was not put back. */
+  orderedSeq: 11,
 };
 
 const keys = { ...stateCode, ...numbers };

@@ -31,7 +31,7 @@ export function createCounts({ db, clock, counters, sessions }: Area): Pick<Oper
           CANCELLED: counters.get("CANCELLED"),
         },
         scheduled: scheduled.get(asOf)?.n ?? 0,
-        ...(Number.isFinite(oldestReadyAt) && { oldestReadyAt }),
+        ...(Number.isFinite(oldestReadyAt) && { oldestReadyAt: Math.min(oldestReadyAt, asOf) }),
         asOf,
         workers: sessions.all().map((session) => ({
           worker: session.worker,

@@ -2,7 +2,7 @@ import type { JobId } from "@event-ingestion/store";
 
 /** What a job id is made of. The row keeps all of it, so an id that was made up names no job. */
 export interface JobKey {
-  /** When the job was accepted. Never falls from one `seq` to the next. */
+  /** When the job was accepted. Falls from one `seq` to the next only when a clock is put back by more than a minute. */
   at: number;
   /** The key of the job's row, up to 2^40. */
   seq: number;

@@ -34,9 +34,9 @@ export function createList({ db, file, counters }: Area): Pick<Operations, "list
     "SELECT seq, at FROM job WHERE seq >= ? ORDER BY seq LIMIT 1",
   );
 
-  /** Below this `seq` lie the jobs accepted before an instant: acceptance times rise with `seq`. */
+  /** The first job accepted at an instant or later, of those whose acceptance times rise with `seq`. */
   const seqAt = (instant: number): number => {
-    let [low, high] = [0, counters.get("lastSeq") + 1];
+    let [low, high] = [counters.get("orderedSeq"), counters.get("lastSeq") + 1];
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
       const job = next.get(middle);
@@ -44,6 +44,12 @@ export function createList({ db, file, counters }: Area): Pick<Operations, "list
       else low = job.seq + 1;
     }
     return low;
+  };
+
+  /** Where jobs accepted from an instant on begin; at the very beginning while there are jobs in no order. */
+  const firstAt = (instant: number): number => {
+    const oldest = next.get(0);
+    return oldest !== undefined && oldest.seq < counters.get("orderedSeq") ? 0 : seqAt(instant);
   };
 
   /** The lowest of the jobs that one page may look at. */
@@ -56,10 +62,10 @@ export function createList({ db, file, counters }: Area): Pick<Operations, "list
   return {
     list(wanted) {
       refuseInvalid(wanted);
-      const { state, from = -Infinity, to = Infinity, cursor, limit } = wanted;
+      const { state, from = 0, to = Infinity, cursor, limit } = wanted;
       const source = state === undefined ? allJobs : sources[state];
       const filters = filtersOf(wanted);
-      const first = seqAt(from);
+      const first = firstAt(from);
       const end = Math.min(seqAt(to), cursor === undefined ? Infinity : Number(cursor));
       const lowest = Math.max(first, lowestOf(source, end) ?? 0);
 
@@ -87,9 +93,12 @@ function remember<Row>(db: Database): (sql: string) => Query<Row> {
   };
 }
 
-function filtersOf({ state, type, tenant }: ListQuery): { terms: string[]; values: string[] } {
+function filtersOf({ state, type, tenant, from, to }: ListQuery): {
+  terms: string[];
+  values: (string | number)[];
+} {
   const terms: string[] = [];
-  const values: string[] = [];
+  const values: (string | number)[] = [];
   if (state !== undefined) terms.push(`j.state = ${stateCode[state]}`);
   if (type !== undefined) {
     terms.push("b.type = ?");
@@ -98,6 +107,14 @@ function filtersOf({ state, type, tenant }: ListQuery): { terms: string[]; value
   if (tenant !== undefined) {
     terms.push("j.tenant = ?");
     values.push(tenant);
+  }
+  if (from !== undefined) {
+    terms.push("j.at >= ?");
+    values.push(from);
+  }
+  if (to !== undefined) {
+    terms.push("j.at < ?");
+    values.push(to);
   }
   return { terms, values };
 }

@@ -1,4 +1,5 @@
 import type { Policy } from "@event-ingestion/store";
+import { maxLeadMs } from "./append.ts";
 import { type Query, query } from "./driver.ts";
 import { stateName } from "./job-state.ts";
 import type { Area } from "./operations.ts";
@@ -19,7 +20,8 @@ export type Prune = (keepMs: KeepMs) => { pruned: number; more: boolean };
 
 /**
  * Walks all jobs by `seq`, and so by age, up to those too young to be dropped in any state. Those that stay behind the
- * walk (alive, or kept longer) are looked at again once the first of them may be due.
+ * walk (alive, or kept longer) are looked at again once the first of them may be due. Only when a job ended decides: one
+ * that was accepted in times to come, by a clock that was ahead, says nothing about the age of those after it.
  */
 export function createRetention({ db, clock, counters }: Area): Prune {
   const slice: Query<AgingRow> = query(
@@ -47,7 +49,8 @@ export function createRetention({ db, clock, counters }: Area): Prune {
     policy = JSON.stringify(keepMs);
 
     const rows = slice.all(counters.get("agedSeq"));
-    const old = rows.filter(({ at }) => at <= now - shortest);
+    const young = rows.findIndex(({ at }) => at > now - shortest && at <= now + maxLeadMs);
+    const old = young < 0 ? rows : rows.slice(0, young);
     const [first, last] = [old[0], old.at(-1)];
     if (first === undefined || last === undefined) return { pruned: 0, more: false };
 
