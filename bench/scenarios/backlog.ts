@@ -1,8 +1,8 @@
-import { fileURLToPath } from "node:url";
 import type { Server } from "../process/server.ts";
 import { untilSucceeded } from "../process/succeeded.ts";
 import { type Bench, latencies, type Scenario } from "../scenario.ts";
 import type { Claims } from "../servers/store-claims.ts";
+import { handlers } from "../to-done.ts";
 
 const batch = { protocol: "grpc", calls: { rpc: "IngestBatch", size: 1000 }, inFlight: 8 } as const;
 const longQueue = { kind: "service", durability: "fsync", when: "first round", limitSeconds: 300 } as const;
@@ -17,8 +17,7 @@ const drain: Scenario = {
       await using filling = await bench.startService();
       await fill(bench, filling, bench.backlog * (1 + warmUpPart));
     }
-    const handlers = fileURLToPath(new URL("../servers/noop-handlers.ts", import.meta.url));
-    const service = await bench.startService({ HANDLERS: handlers });
+    const service = await bench.startService(handlers("noop-handlers.ts"));
     const warm = bench.backlog * warmUpPart;
     const tenth = bench.backlog / 10;
     const reached = stopwatch([warm, warm + tenth, warm + 9 * tenth, warm + bench.backlog]);
