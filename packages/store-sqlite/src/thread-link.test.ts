@@ -1,4 +1,6 @@
+import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { JobStore } from "@event-ingestion/store";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -71,3 +73,17 @@ async function openWithThread(): Promise<{ store: JobStore; thread: Worker }> {
   if (!(thread instanceof Worker)) throw new Error("nothing was posted to a thread");
   return { store, thread };
 }
+
+test("flags for the memory or the name of the process do not keep the thread from starting; code to load goes along", async () => {
+  const code = `
+    import { openSqliteStore } from ${JSON.stringify(new URL("sqlite-store.ts", import.meta.url).href)};
+    const store = await openSqliteStore("sqlite::memory:");
+    await store.close();`;
+  const loaded = `data:text/javascript,${encodeURIComponent(`
+    import { isMainThread } from "node:worker_threads";
+    console.log("loaded", isMainThread);`)}`;
+  const flags = ["--max-old-space-size=200", "--title=store", "--expose-gc", "--import", loaded];
+  const args = [...flags, "--input-type=module", "--eval", code];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  expect(stdout.trim().split("\n").toSorted()).toEqual(["loaded false", "loaded true"]);
+});

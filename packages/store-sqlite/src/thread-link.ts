@@ -37,8 +37,7 @@ export async function startThread(
   options: ThreadOptions,
   heard: (message: Heard) => void,
 ): Promise<ThreadLink> {
-  // Flags that load code first (--import) hold for the thread too; --input-type would keep it from starting.
-  const execArgv = process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
+  const execArgv = process.execArgv.filter(loadsCode);
   const worker = new Worker(threadUrl, { name: "sqlite-store", workerData: options, execArgv });
   const pending = new Map<number, Pending>();
   const opened = Promise.withResolvers<void>();
@@ -107,6 +106,14 @@ export async function startThread(
       return exited.promise;
     },
   };
+}
+
+/** These hold for the thread too. Others may not: with --max-old-space-size or --input-type it would not even start. */
+const loaders = new Set(["--import", "--require", "-r", "--conditions", "-C"]);
+
+/** Such a flag, as "--import=x", or one of the two words of "--import x". */
+function loadsCode(flag: string, at: number, flags: readonly string[]): boolean {
+  return loaders.has(flag.split("=", 1)[0] ?? "") || loaders.has(flags[at - 1] ?? "");
 }
 
 /** Nobody knows how far a write had come. */
