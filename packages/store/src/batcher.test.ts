@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { createBatcher } from "./batcher.ts";
 import { StoreError } from "./store-error.ts";
@@ -28,6 +30,9 @@ function setup(
   };
   return { batcher, calls, answerAll };
 }
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -127,6 +132,25 @@ test("an abort takes a waiting group out and frees its place", async () => {
   await answerAll();
   expect(await next).toEqual(["C"]);
   expect(calls.flatMap(({ items }) => items)).toEqual(["a", "c"]);
+});
+
+test("what was aborted is let go at once, however long the call before it takes", async () => {
+  const { batcher, answerAll } = setup();
+  const { signal, abort } = controller();
+  const first = batcher.submit(["a"]);
+  const submitWatched = () => {
+    const group = ["b"];
+    return { answer: batcher.submit(group, signal), group: new WeakRef(group) };
+  };
+  const aborted = submitWatched();
+  const last = batcher.submit(["c"]);
+  abort(new Error("deadline"));
+  await expect(aborted.answer).rejects.toThrow("deadline");
+  await settled();
+  collectGarbage();
+  expect(aborted.group.deref()).toBeUndefined();
+  await answerAll();
+  expect(await Promise.all([first, last])).toEqual([["A"], ["C"]]);
 });
 
 test("an abort changes nothing once the call is under way", async () => {

@@ -36,8 +36,6 @@ export interface Batcher<T, R> {
 interface Group<T, R> {
   items: readonly T[];
   bytes: number;
-  /** "gone": aborted while it waited, and its caller has been told. */
-  state: "waiting" | "gone" | "sent";
   resolve: (results: R[]) => void;
   reject: (reason: unknown) => void;
   /** Stops listening for an abort. */
@@ -49,8 +47,8 @@ interface Group<T, R> {
  * leave together when one ends: the batch size follows the arrival rate times the duration of a call.
  */
 export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R> {
-  const queue: Group<T, R>[] = [];
-  let head = 0;
+  /** In the order they came. One that is aborted leaves at once, with its items. */
+  const waiting = new Set<Group<T, R>>();
   let pending = 0;
   let pendingBytes = 0;
   let underWay = 0;
@@ -58,6 +56,8 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   let drained: (() => void) | undefined;
 
   const forget = (group: Group<T, R>) => {
+    waiting.delete(group);
+    group.leave();
     pending -= group.items.length;
     pendingBytes -= group.bytes;
   };
@@ -67,21 +67,14 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     const groups: Group<T, R>[] = [];
     let count = 0;
     let bytes = 0;
-    for (let group = queue[head]; group !== undefined; group = queue[++head]) {
-      if (group.state === "gone") continue;
+    for (const group of waiting) {
       const fits =
         count + group.items.length <= options.maxBatch && bytes + group.bytes <= options.maxBatchBytes;
       if (groups.length > 0 && !fits) break;
-      group.state = "sent";
-      group.leave();
-      groups.push(group);
       forget(group);
+      groups.push(group);
       count += group.items.length;
       bytes += group.bytes;
-    }
-    if (head * 2 > queue.length) {
-      queue.splice(0, head);
-      head = 0;
     }
     return groups;
   };
@@ -106,20 +99,19 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     if (refusal !== undefined) return Promise.reject(refusal);
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
-      const group: Group<T, R> = { items, bytes, state: "waiting", resolve, reject, leave };
+      const group: Group<T, R> = { items, bytes, resolve, reject, leave };
       function leave() {
         signal?.removeEventListener("abort", abort);
       }
       function abort() {
-        group.state = "gone";
         forget(group);
         reject(signal?.reason);
       }
-      queue.push(group);
+      waiting.add(group);
       pending += items.length;
       pendingBytes += bytes;
       pump();
-      if (group.state === "waiting") signal?.addEventListener("abort", abort, { once: true });
+      if (waiting.has(group)) signal?.addEventListener("abort", abort, { once: true });
     });
   };
 
