@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openSqliteStore } from "./sqlite-store.ts";
 import { newEvent } from "./testing/new-event.ts";
+import { tempFolder } from "./testing/temp-folder.ts";
 
 test("a call that is wrong fails alone, however many share its transaction", async () => {
   const store = await openSqliteStore("sqlite::memory:");
@@ -75,5 +77,23 @@ test("an id that was made up around a known seq names no job", async () => {
   expect(await store.redrive([forged])).toEqual(["unknown"]);
   expect(await store.settle(session, [{ jobId: forged, attempt: 1, as: "succeeded" }])).toEqual(["lost"]);
   expect(await store.get([jobId])).toMatchObject([{ state: "RUNNING", cancelRequested: false }]);
+  await store.close();
+});
+
+test("an append that stores nothing new writes nothing", async () => {
+  using folder = tempFolder();
+  const file = folder.file("events.db");
+  const store = await openSqliteStore(`sqlite:${file}`, { reserveBytes: 0 });
+  const log = () => readFileSync(`${file}-wal`).toString("hex");
+  await store.append([newEvent("a")]);
+  const before = log();
+  const other = newEvent("a", { payload: Buffer.from("other") });
+  expect(await store.append([newEvent("a"), other])).toMatchObject([
+    { outcome: "DUPLICATE" },
+    { outcome: "CONFLICT" },
+  ]);
+  expect(log() === before).toBe(true);
+  await store.append([newEvent("b")]);
+  expect(log() === before).toBe(false);
   await store.close();
 });

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { openDatabase, query } from "./driver.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 import { newEvent, newEvents } from "./testing/new-event.ts";
+import { tempFolder } from "./testing/temp-folder.ts";
 
 const dayMs = 86_400_000;
 const policy = {
@@ -8,9 +10,9 @@ const policy = {
   keepMs: { SUCCEEDED: 7 * dayMs, DEAD: 30 * dayMs, CANCELLED: 7 * dayMs },
 };
 
-async function setup() {
+async function setup(url = "sqlite::memory:") {
   const clockOffset = new SharedArrayBuffer(8);
-  const store = await openSqliteStore("sqlite::memory:", { clockOffset });
+  const store = await openSqliteStore(url, { clockOffset, reserveBytes: 0 });
   return {
     store,
     pass: (days: number) => Atomics.add(new BigInt64Array(clockOffset), 0, BigInt(Math.round(days * dayMs))),
@@ -30,6 +32,48 @@ test("a call drops 500 jobs at most, and says when there are more", async () => 
   expect((await store.counts()).byState).toMatchObject({ CANCELLED: 0, QUEUED: 1 });
   expect(await store.find("", ["a-0", "b-99", "young"])).toEqual([null, null, young[0]?.jobId]);
   await store.close();
+});
+
+test("nothing is left of a dropped job in any table", async () => {
+  using folder = tempFolder();
+  const { store, pass } = await setup(`sqlite:${folder.file("events.db")}`);
+  await store.append(newEvents("job", 8));
+  const session = await store.openSession("worker", 100 * dayMs);
+  const ways = [
+    { as: "succeeded", result: Buffer.from("result") },
+    { as: "dead", error: "no" },
+    { as: "cancelled" },
+    { as: "retry", delayMs: 0, error: "again" },
+  ] as const;
+  const settleAll = async () => {
+    const leased = await store.claim(session, 8);
+    const verdicts = leased.map(({ jobId, attempt }, index) => {
+      const way = ways[index % 4] ?? { as: "release" };
+      return { jobId, attempt, ...way };
+    });
+    await store.settle(session, verdicts);
+    return leased.length;
+  };
+  // The retried ones end in another way the next time.
+  expect([await settleAll(), await settleAll()]).toEqual([8, 2]);
+  pass(31);
+  const [kept] = await store.append([newEvent("kept")]);
+  expect(await store.maintain(policy)).toMatchObject({ pruned: 8, more: false });
+  await store.claim(session, 1);
+  await store.settle(session, [
+    { jobId: kept?.jobId ?? "", attempt: 1, as: "retry", delayMs: 0, error: "again" },
+  ]);
+  await store.claim(session, 1);
+  const result = Buffer.from("result");
+  await store.settle(session, [{ jobId: kept?.jobId ?? "", attempt: 2, as: "succeeded", result }]);
+  await store.close();
+
+  const db = openDatabase(folder.file("events.db"));
+  const rows = ["job", "body", "result", "attempt_error"].map((table) =>
+    query<{ seq: number }>(db, `SELECT seq FROM ${table}`).all(),
+  );
+  db.close();
+  expect(rows).toMatchObject([[{ seq: 9 }], [{ seq: 9 }], [{ seq: 9 }], [{ seq: 9 }]]);
 });
 
 test("a job that was kept for longer and then redriven goes when its new end is old enough", async () => {
