@@ -1,7 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { type LoggingProcess, startLogging } from "./logging-process.ts";
 
 /** The folder of the workspace. */
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
@@ -12,19 +10,13 @@ export const serverMain: string = `${root}apps/server/dist/main.js`;
 /** The bundle of the command line client. */
 export const clientMain: string = `${root}apps/client/dist/main.js`;
 
+/** The bundle of the worker. */
+export const workerMain: string = `${root}apps/worker/dist/main.js`;
+
 /** `event-server` in a process of its own. */
-export interface ServerProcess extends AsyncDisposable {
-  child: ChildProcess;
+export interface ServerProcess extends LoggingProcess {
   url: string;
   port: number;
-  /** The log so far, one parsed line an entry. */
-  log: Record<string, unknown>[];
-  /** Everything it wrote to stderr. */
-  stderr: () => string;
-  /** Resolves with the exit code when it ends, whatever ends it. */
-  stopped: Promise<number | null>;
-  /** Sends the signal and waits for the end: SIGTERM drains, SIGKILL does not. */
-  stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 }
 
 export interface ServerProcessOptions {
@@ -39,43 +31,18 @@ export interface ServerProcessOptions {
 export async function startServer({
   env = {},
   wrapper = [],
-  cwd,
+  cwd = root,
 }: ServerProcessOptions): Promise<ServerProcess> {
-  const [command, ...args] = [...wrapper, process.execPath, serverMain];
-  const child = spawn(command, args, {
-    cwd: cwd ?? root,
-    env: { PATH: process.env.PATH, PORT: "0", LOG_FORMAT: "json", ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+  const server = startLogging([...wrapper, process.execPath, serverMain], {
+    env: { PORT: "0", ...env },
+    cwd,
   });
-  const stopped = once(child, "close").then(() => child.exitCode);
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
-  const log: Record<string, unknown>[] = [];
-  const listening = new Promise<string>((resolve) => {
-    createInterface(child.stdout).on("line", (line) => {
-      const entry = JSON.parse(line) as Record<string, unknown>;
-      log.push(entry);
-      if (entry.msg === "listening") resolve(String(entry.url));
-    });
-  });
-  const url = await Promise.race([
-    listening,
-    stopped.then((code) => {
-      throw new Error(`the server ended with code ${code} before it listened:\n${stderr}`);
-    }),
-  ]);
-  const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    return stopped;
-  };
-  return {
-    child,
-    url,
-    port: Number(new URL(url).port),
-    log,
-    stderr: () => stderr,
-    stopped,
-    stop,
-    [Symbol.asyncDispose]: async () => void (await stop("SIGKILL")),
-  };
+  const url = String((await server.logged("listening")).url);
+  return { ...server, url, port: Number(new URL(url).port) };
+}
+
+/** Starts a worker for the server at `url`, with the handlers of the system tests unless `env` names others. */
+export function startWorker(url: string, env: Record<string, string> = {}): LoggingProcess {
+  const defaults = { SERVER_ADDRESS: url, HANDLERS: `${root}test/support/handlers.ts` };
+  return startLogging([process.execPath, workerMain], { env: { ...defaults, ...env }, cwd: root });
 }
