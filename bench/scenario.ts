@@ -1,4 +1,5 @@
 import type { Load, LoadResult } from "./load/run-load.ts";
+import type { Database } from "./peers/queue.ts";
 import type { Child } from "./process/child.ts";
 import type { Server } from "./process/server.ts";
 
@@ -60,22 +61,25 @@ export interface Measurement {
   versions?: Record<string, string>;
 }
 
-/** Lets the load run until it is warm, then measures it. */
+/** Lets the load run until it is warm, then measures it, with what the server's database does, if it has one. */
 export async function measureLoad(
   bench: Bench,
   server: Server,
   load: Omit<Load, "url" | "until">,
+  database?: Database,
 ): Promise<Measurement> {
   const { url } = server;
   await bench.load({ ...load, url, until: { seconds: bench.warmUpSeconds } });
-  const before = await server.usage();
+  const before = await cpuSecondsOf([server], database);
   const result = await bench.load({ ...load, url, until: { seconds: bench.seconds } });
-  const after = await server.usage();
-  return {
-    ...latencies(result),
-    cpuSeconds: after.cpuSeconds - before.cpuSeconds,
-    loadCpuSeconds: result.cpuSeconds,
-  };
+  const cpuSeconds = (await cpuSecondsOf([server], database)) - before;
+  return { ...latencies(result), cpuSeconds, loadCpuSeconds: result.cpuSeconds };
+}
+
+/** CPU time of processes and of the database under them. */
+export async function cpuSecondsOf(children: readonly Child[], database?: Database): Promise<number> {
+  const usages = await Promise.all(children.map((child) => child.usage()));
+  return usages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, database?.cpuSeconds() ?? 0);
 }
 
 /** The part of what a load came to that is a row of the table. */

@@ -3,9 +3,10 @@ import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { EventService } from "@event-ingestion/api";
+import type { Database } from "./peers/queue.ts";
 import type { Server } from "./process/server.ts";
 import { untilSucceeded } from "./process/succeeded.ts";
-import type { Bench, Measurement } from "./scenario.ts";
+import { type Bench, cpuSecondsOf, type Measurement } from "./scenario.ts";
 
 const sampled = 500;
 const batchesInFlight = 8;
@@ -22,23 +23,24 @@ export function handlers(file: string): { HANDLERS: string } {
  */
 export async function measureToDone(
   bench: Bench,
-  services: readonly [Server, ...Server[]],
-  jobsPerSecond: number,
+  services: Services,
+  { jobsPerSecond, database }: { jobsPerSecond: number; database?: Database },
 ): Promise<Measurement> {
-  const warm = await processAll(bench, services, {
-    jobs: bench.warmUpSeconds * jobsPerSecond,
-    doneBefore: 0,
-  });
-  return processAll(bench, services, { jobs: bench.seconds * jobsPerSecond, doneBefore: warm.count });
+  const processJobs = (jobs: number, doneBefore: number) =>
+    processAll(bench, services, { jobs, doneBefore, ...(database && { database }) });
+  const warm = await processJobs(bench.warmUpSeconds * jobsPerSecond, 0);
+  return processJobs(bench.seconds * jobsPerSecond, warm.count);
 }
+
+type Services = readonly [Server, ...Server[]];
 
 async function processAll(
   bench: Bench,
-  services: readonly [Server, ...Server[]],
-  { jobs, doneBefore }: { jobs: number; doneBefore: number },
+  services: Services,
+  { jobs, doneBefore, database }: { jobs: number; doneBefore: number; database?: Database },
 ): Promise<Measurement> {
   const [any] = services;
-  const cpuBefore = await cpuSecondsOf(services);
+  const cpuBefore = await cpuSecondsOf(services, database);
   const start = performance.now();
   const sent = await Promise.all(
     services.map(({ url }) =>
@@ -56,7 +58,7 @@ async function processAll(
   return {
     count,
     seconds: (performance.now() - start) / 1000,
-    cpuSeconds: (await cpuSecondsOf(services)) - cpuBefore,
+    cpuSeconds: (await cpuSecondsOf(services, database)) - cpuBefore,
     // Of the one generator, as each of the loads saw it.
     loadCpuSeconds: Math.max(...sent.map(({ cpuSeconds }) => cpuSeconds)),
     ...(await latencies(
@@ -64,11 +66,6 @@ async function processAll(
       sent.flatMap(({ jobIds }) => jobIds),
     )),
   };
-}
-
-async function cpuSecondsOf(services: readonly Server[]): Promise<number> {
-  const usages = await Promise.all(services.map((service) => service.usage()));
-  return usages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
 }
 
 /** How long jobs took from being stored to being done, by the clock of the store. */

@@ -4,8 +4,7 @@ import type { LoopResult } from "../load/loop.ts";
 import { startPostgresDatabase } from "../peers/postgres.ts";
 import type { Database } from "../peers/queue.ts";
 import { startRedis } from "../peers/redis.ts";
-import type { Child } from "../process/child.ts";
-import type { Bench, Measurement, Scenario } from "../scenario.ts";
+import { type Bench, cpuSecondsOf, type Measurement, type Scenario } from "../scenario.ts";
 
 /** Another product that takes jobs and works them off, with the database under it. */
 interface Peer {
@@ -80,23 +79,18 @@ function measure(
         DATABASE: database.url,
       });
       await child.ask(question, options({ seconds: bench.warmUpSeconds }));
-      const before = await cpuSeconds(child, database);
+      const before = await cpuSecondsOf([child], database);
       const { count, seconds, p50Ms, p99Ms } = await child.ask<LoopResult>(question, options(bench));
       return {
         count,
         seconds,
         p50Ms,
         p99Ms,
-        cpuSeconds: (await cpuSeconds(child, database)) - before,
+        cpuSeconds: (await cpuSecondsOf([child], database)) - before,
         versions: { [product]: versionOf(product), ...database.versions },
       };
     },
   };
-}
-
-/** Of the queue's process and its database together. */
-async function cpuSeconds(child: Child, database: Database): Promise<number> {
-  return (await child.usage()).cpuSeconds + database.cpuSeconds();
 }
 
 function versionOf(product: string): string {

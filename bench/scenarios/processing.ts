@@ -13,7 +13,7 @@ const toDone: Scenario = {
   unit: "jobs",
   durability: "fsync",
   run: async (bench) =>
-    measureToDone(bench, [await bench.startService(handlers("noop-handlers.ts"))], jobsPerSecond),
+    measureToDone(bench, [await bench.startService(handlers("noop-handlers.ts"))], { jobsPerSecond }),
 };
 
 const startLatency: Scenario = {
