@@ -1,7 +1,10 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { untilReady } from "./support/event-service.ts";
 import { root, serverMain, type ServerProcess, startServer } from "./support/server-process.ts";
 import { tempDir } from "./support/temp-dir.ts";
 
@@ -30,6 +33,14 @@ test("bad configuration: every problem, one a line, exit 2", () => {
     'event-server: PORT must be a whole number from 0 to 65535, got "abc"',
     'event-server: MAX_ATTEMPTS must be a whole number from 1 to 1000, got "0"',
   ]);
+  expect(status).toBe(2);
+});
+
+test("an argument is refused, since nothing reads it, exit 2", () => {
+  const { status, stderr } = start({ STORE_URL: "sqlite::memory:" }, ["--port", "80"]);
+  expect(stderr).toBe(
+    'event-server: there are no arguments but --help, got "--port"; the environment configures it\n',
+  );
   expect(status).toBe(2);
 });
 
@@ -180,6 +191,38 @@ const withHandlers = {
   MAX_ATTEMPTS: "2",
   RETRY_BASE_MS: "1",
 };
+
+test.skipIf(!existsSync("/dev/full")).each(["json", "pretty"])(
+  "a %s log that a full disk does not take keeps nobody (needs /dev/full)",
+  async (LOG_FORMAT) => {
+    const port = await freePort();
+    const disk = openSync("/dev/full", "w");
+    const child = spawn(process.execPath, [serverMain], {
+      env: { PATH: process.env.PATH, PORT: String(port), STORE_URL: "sqlite::memory:", LOG_FORMAT },
+      stdio: ["ignore", disk, "inherit"],
+    });
+    closeSync(disk);
+    const exited = once(child, "exit");
+    try {
+      await untilReady(`http://127.0.0.1:${port}`);
+      child.kill("SIGTERM");
+      expect(await exited).toEqual([0, null]);
+    } finally {
+      child.kill("SIGKILL");
+      await exited;
+    }
+  },
+);
+
+/** A port that nobody listened on a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
 
 test("an error of a handler, which may quote the payload, is in the status and not in the log", async () => {
   await using server = await startServer({ env: withHandlers });

@@ -12,7 +12,7 @@ export function logServerEvent(log: Logger, event: ServerEvent): void {
       break;
     case "readiness":
       if (event.ready) log.info("ready");
-      else log.error({ reason: event.reason }, "not ready");
+      else log[event.reason === "draining" ? "info" : "error"]({ reason: event.reason }, "not ready");
       break;
     case "maintained":
       log.debug({ requeued: event.requeued, died: event.died, pruned: event.pruned }, "maintained");

@@ -18,7 +18,10 @@ export interface Service extends Program {
 /** What requests in flight and running handlers have to end, both at the same time. */
 const graceMs = 5000;
 
-/** When connections are cut that do not close by themselves, counted from when the server stops listening. */
+/**
+ * Counted from when the server stops listening: connections that do not close by themselves are cut, and nobody waits any
+ * longer for a store that does not take what the handlers brought.
+ */
 const cutMs = 8000;
 
 /**
@@ -57,9 +60,10 @@ export async function startService(config: Config, log: Logger, stopped: Promise
   const running = opened.move();
   /** Stops taking requests, answers those in flight, stops the workers, closes the store. */
   const close = async () => {
-    await Promise.all([server.close(), sleep(config.lameDuckMs).then(() => worker?.stop())]);
+    const stopWorker = sleep(config.lameDuckMs).then(() => worker?.stop());
+    const [, workerEnded = true] = await Promise.all([server.close(), stopWorker]);
     await running.disposeAsync();
-    return { forced };
+    return { forced: forced || !workerEnded };
   };
   return { url, ended: Promise.race(ended), close };
 }
@@ -98,9 +102,11 @@ function startWorker(config: Config, { store, handlers, metrics, log }: WorkerCo
   run.catch(resolve);
   return {
     ended,
-    async stop() {
+    /** False: it could not give back what it held. */
+    stop(): Promise<boolean> {
       stopping.abort();
-      await run.catch(() => undefined);
+      const hasEnded = run.catch(() => undefined).then(() => true);
+      return Promise.race([hasEnded, sleep(cutMs, false)]);
     },
   };
 }

@@ -24,12 +24,21 @@ export function readLogSettings(env: Environment, isTty: boolean): LogSettings {
   };
 }
 
-/** JSON lines, or lines for people. To stdout in both cases. */
+/**
+ * JSON lines, or lines for people. To stdout in both cases, and at once: what is buffered and cannot be written would keep
+ * the process from ending. A full disk under the log is no reason to stop; lines may be lost.
+ */
 export function createLog({ logLevel, logFormat }: LogSettings): Logger {
   const options = { level: logLevel, base: null };
   // As a stream, not as a transport: a transport is a thread started from a file path, which a bundle lacks.
-  return logFormat === "pretty" ? pino(options, pretty({ translateTime: "HH:MM:ss.l" })) : pino(options);
+  if (logFormat === "pretty") return pino(options, pretty({ translateTime: "HH:MM:ss.l", sync: true }));
+  const stdout = pino.destination({ fd: 1, sync: true, maxLength: maxWaitingBytes });
+  stdout.on("error", () => undefined);
+  return pino(options, stdout);
 }
+
+/** Lines that wait for space on the disk; more are dropped. */
+const maxWaitingBytes = 1024 * 1024;
 
 /** What a worker does, as far as an operator wants to read it. Never a result or an error of a handler. */
 export function logWorkerEvent(log: Logger, event: WorkerEvent): void {

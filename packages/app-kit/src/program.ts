@@ -50,6 +50,7 @@ export async function runProgram<C extends LogSettings, P extends Program>(
   }
   let stopping: Stopping | undefined;
   try {
+    refuseArguments(process.argv.slice(2));
     const config = options.readConfig(process.stdout.isTTY);
     const log = createLog(config);
     // First, so that a signal ends a start in order as well.
@@ -69,6 +70,12 @@ export async function runProgram<C extends LogSettings, P extends Program>(
     }
     return process.exit(error instanceof ConfigError ? exitCodes.badConfiguration : exitCodes.failed);
   }
+}
+
+/** @throws ConfigError */
+function refuseArguments([first]: readonly string[]): void {
+  if (first === undefined) return;
+  throw new ConfigError(`there are no arguments but --help, got "${first}"; the environment configures it`);
 }
 
 function endOnFailure(stopping: Stopping, log: Logger): void {

@@ -9,7 +9,7 @@ export interface Stopping {
   readonly exitCode: number | undefined;
   /** Resolves with it. */
   readonly begun: Promise<number>;
-  /** A reason to end. What has not ended within `limitMs` is cut. Later reasons change nothing. */
+  /** A reason to end. What has not ended within `limitMs` is killed. Later reasons change nothing. */
   begin(exitCode: number, limitMs: number): void;
 }
 
@@ -22,7 +22,8 @@ export function stopOnSignals(log: Logger, limitMs: number): Stopping {
     exitCode = code;
     setTimeout(() => {
       log.error({ limitMs: withinMs }, "the drain took too long, the rest is cut");
-      process.exit(code || exitCodes.failed);
+      // process.exit would wait for a thread that hangs in a system call.
+      process.kill(process.pid, "SIGKILL");
     }, withinMs);
     resolve(code);
   };
