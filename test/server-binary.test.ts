@@ -64,7 +64,12 @@ test.each([
   {
     what: "throws",
     file: "throw new Error('boom')",
-    message: /cannot load handlers from .*handlers\.mjs.*boom/,
+    message: /cannot load handlers from .*handlers\.mjs.*boom \(\/.*handlers\.mjs:1\)/,
+  },
+  {
+    what: "imports what is not there",
+    file: '// a comment\nimport { nothing } from "node:fs";',
+    message: /cannot load handlers from .*handlers\.mjs.* 'nothing' \(\/.*handlers\.mjs:2\)/,
   },
   {
     what: "has no default export",

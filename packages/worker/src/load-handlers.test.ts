@@ -41,12 +41,17 @@ test.for([
     "its default export must hold only handlers made by defineHandler, got a value of type function at index 0",
   ],
   [good.replace('"*"', '"a"'), 'its default export must have one handler for each type, got two for "a"'],
-  ['throw new RangeError("no configuration");', "RangeError: no configuration"],
   ['throw "no configuration";', "it threw no configuration"],
 ] as const)("%s is refused", async ([text, message]) => {
   const file = await setup(text);
   const error = new HandlersError(`cannot load handlers from "${file}": ${message}`);
   await expect(loadHandlers(file)).rejects.toThrow(error);
+});
+
+test("what a module throws is told with its line", async () => {
+  const file = await setup('\nthrow new RangeError("no configuration");');
+  const message = `cannot load handlers from "${file}": RangeError: no configuration (${file}:2)`;
+  await expect(loadHandlers(file)).rejects.toThrow(new HandlersError(message));
 });
 
 test("what the import says about a broken module is kept", async () => {

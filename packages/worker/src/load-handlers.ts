@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { stat } from "node:fs/promises";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { checkHandlers, type Handler, HandlersError } from "./handler.ts";
 import { errorText } from "./verdict.ts";
 
@@ -49,5 +49,13 @@ function problem(error: unknown, file: string): string {
   if (error instanceof HandlersError) return error.message;
   // The same code comes from a file that the module itself opens while it is imported.
   const missing = "code" in error && error.code === "ENOENT" && "path" in error && error.path === file;
-  return missing ? `there is no such file; ${expected}` : `${error.name}: ${error.message}`;
+  return missing ? `there is no such file; ${expected}` : `${error.name}: ${error.message}${place(error)}`;
+}
+
+/** " (/path/handlers.ts:7)" if the stack names it, on its first line as for wrong syntax, or as where it was thrown. */
+function place({ stack = "" }: Error): string {
+  const places = stack.matchAll(/(?:^|[( ])(?:file:\/\/)?(\/[^\s()]+?:\d+)(?::\d+)?\)?$/gm);
+  const here = fileURLToPath(import.meta.url);
+  const found = Array.from(places, ([, where = ""]) => where).find((where) => !where.startsWith(here));
+  return found === undefined ? "" : ` (${found})`;
 }
