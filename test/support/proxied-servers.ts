@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { untilReady } from "./event-service.ts";
+import { freePort } from "./free-port.ts";
 import { startNameServer } from "./name-server.ts";
 import { root, type ServerProcess, startServer } from "./server-process.ts";
 
@@ -54,15 +54,4 @@ export async function startProxy(env: Record<string, string>): Promise<ProxiedSe
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
-}
-
-/** A proxy and its servers must be told their ports. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
