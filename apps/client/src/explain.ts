@@ -30,11 +30,14 @@ const wrongProtocol =
 const noCredential = "put a credential into EVENT_TOKEN, or into a file named by EVENT_TOKEN_FILE";
 const tooLarge =
   "a batch may have 4 MiB, the payload of an event 1 MiB; keep large data elsewhere and send where it is";
+const wrongScheme = "name a server without TLS with --server http://host:port";
+const serverFault = "the log of the server says more; the same command may be repeated";
 const repeat = "the same command may be repeated; what is stored is not stored twice";
 
 function explainCall(error: ConnectError, address: string): Failure {
   const { code } = error;
   const said = plain(error.rawMessage);
+  if (isTlsError(error.cause)) return failure(unexpected, `no TLS with ${address}: ${said}`, wrongScheme);
   switch (code) {
     case Code.Unavailable:
       return explainUnavailable(error, address);
@@ -56,9 +59,15 @@ function explainCall(error: ConnectError, address: string): Failure {
     case Code.Unimplemented:
       return failure(unexpected, `${address} does not know this call: ${said}`, wrongProtocol);
     default:
+      if (error.isWireError) return failure(unexpected, `${address} failed: ${said}`, serverFault);
       // A server that speaks another protocol shows in many ways.
       return failure(unexpected, `${address} did not answer as expected: ${said}`, wrongProtocol);
   }
+}
+
+/** As when the server does not speak TLS at all, or has a certificate that nobody here trusts. */
+function isTlsError(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && /SSL|CERT|TLS/.test(String(cause.code));
 }
 
 function explainUnavailable({ cause, rawMessage }: ConnectError, address: string): Failure {

@@ -65,6 +65,11 @@ test("CSV: what is not UTF-8 is a problem of its record", async () => {
 
 test.each([
   ["a quote that is not closed", 'a,b\n1,2\n3,"x\n4,y\n', /^line [1-3] or later: a quote is not closed$/],
+  [
+    "a record that is too long",
+    `a,b\n1,2\n3,"${"x".repeat(9 * 1024 * 1024)}"\n`,
+    "line 3 or later: a record must be at most 8388608 bytes; is a quote not closed?",
+  ],
   ["a name that stands there twice", "a,b,a\n", 'line 1: the name "a" stands there twice'],
 ])("CSV: %s ends it", async (_name, file, message) => {
   await expect(collect(csvRecords(bytes(file)))).rejects.toThrow(message);

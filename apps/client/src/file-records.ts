@@ -45,7 +45,7 @@ export async function* csvRecords(chunks: AsyncIterable<Buffer>): AsyncGenerator
     record_delimiter: ["\r\n", "\n"],
     relax_column_count: true,
     relax_quotes: true,
-    max_record_size: 8 * 1024 * 1024,
+    max_record_size: maxRecordBytes,
   });
   let names: string[] | undefined;
   let nextLine = 1;
@@ -63,13 +63,21 @@ export async function* csvRecords(chunks: AsyncIterable<Buffer>): AsyncGenerator
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    const problem = error.code === "CSV_QUOTE_NOT_CLOSED" ? "a quote is not closed" : error.message;
+    const problem = problems[error.code] ?? error.message;
     throw usageFailure(
       `line ${nextLine} or later: ${problem}`,
       "correct the file and run the same command again; what was sent is not stored twice",
     );
   }
 }
+
+/** No event can be as long; most often a quote stands where it should not. */
+const maxRecordBytes = 8 * 1024 * 1024;
+
+const problems: Partial<Record<string, string>> = {
+  CSV_QUOTE_NOT_CLOSED: "a quote is not closed",
+  CSV_MAX_RECORD_SIZE: `a record must be at most ${maxRecordBytes} bytes; is a quote not closed?`,
+};
 
 function headOf(names: string[] | undefined): string[] {
   const twice = names?.find((name, at) => names.indexOf(name) !== at);

@@ -26,11 +26,12 @@ interface Summary {
   seconds: number;
 }
 
-/** Waits for the state of an import that goes on. */
+/** Waits until the state of an import that goes on says how far it is. */
 const savedLine = (path: string) =>
   vi.waitFor(
     () => {
       const state: { line: number } = JSON.parse(readFileSync(path, "utf8"));
+      expect(state.line).toBeGreaterThan(0);
       return state.line;
     },
     { timeout: 15_000, interval: 20 },
@@ -122,7 +123,6 @@ describe("event ingest --resume", () => {
     const line = await savedLine(join(folder, "state.json"));
     killed.child.kill("SIGKILL");
     await killed.ended;
-    expect(line).toBeGreaterThan(0);
     expect(line).toBeLessThan(6000);
 
     const ended = await event(args);
@@ -182,6 +182,15 @@ describe("event ingest --resume", () => {
     const ended = await event(args);
     expect(ended.code).toBe(4);
     expect(ended.stderr).toContain(`event: ${message}\n`);
+  });
+
+  test("sends nothing if it cannot keep its state", async () => {
+    const { event, store, folder } = await setup();
+    writeFileSync(join(folder, "a.ndjson"), numbered(1));
+    const ended = await event(["ingest", "--file", "a.ndjson", "--resume", "none/state.json"]);
+    expect(ended).toMatchObject({ code: 4, stdout: "" });
+    expect(ended.stderr).toContain("ENOENT");
+    expect((await store.counts()).byState.QUEUED).toBe(0);
   });
 
   test("refuses the state of another file, and what is none", async () => {

@@ -10,7 +10,7 @@ import { openInput } from "./input.ts";
 import { createOutput, inWords } from "./output.ts";
 import { type Progress, showProgress } from "./progress.ts";
 import { openRejects, type Rejects, rejectsPath } from "./rejects.ts";
-import { readResumeState, type ResumeState } from "./resume-state.ts";
+import { readResumeState, type ResumeState, writeResumeState } from "./resume-state.ts";
 import { type SendOptions, readRecords, sendRecords } from "./send-records.ts";
 
 /** What `event ingest --file` is asked to do. */
@@ -35,6 +35,8 @@ export async function importFile(
   await using input = await openInput(options.file);
   await reach(config, signal);
 
+  // Before anything is sent: a state that cannot be kept is found out now.
+  if (options.resume !== undefined) writeResumeState(options.resume, state);
   using rejects = openRejects(rejectsPath(options.file), state.line);
   const latencies = createHistogram();
   const start = performance.now();

@@ -12,13 +12,20 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-// Whoever reads our output may stop when they have seen enough, as `head` does.
+let unwritten: Error | undefined;
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    // Whoever reads our output may stop when they have seen enough, as `head` does.
+    if (error.code !== "EPIPE") unwritten = error;
   });
 }
 
 const exitCode = await run(process.argv, stop.signal);
-// Connections and a stdin that nobody closes would keep the process alive.
-process.stdout.write("", () => process.exit(exitCode));
+process.stdout.write("", () => {
+  // The streams tell their errors after the callbacks.
+  setImmediate(() => {
+    if (unwritten !== undefined) process.stderr.write(`event: the output is lost: ${unwritten.message}\n`);
+    // Connections and a stdin that nobody closes would keep the process alive.
+    process.exit(unwritten === undefined ? exitCode : exitCode || exitCodes.unexpected);
+  });
+});

@@ -1,6 +1,6 @@
 import { createServer } from "node:http2";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { setup, start } from "./testing/event-command.ts";
@@ -142,6 +142,15 @@ test("a reader of stderr may go, too", async () => {
   expect(await ended).toMatchObject({ code: 0 });
 });
 
+test.skipIf(!existsSync("/dev/full"))("output that a full disk does not take is an error", async () => {
+  const { address } = await setup();
+  const full = openSync("/dev/full", "w");
+  onTestFinished(() => closeSync(full));
+  const ended = await start(["ingest", "-d", "x"], { env: { SERVER_ADDRESS: address }, stdout: full }).ended;
+  expect(ended.code).toBe(1);
+  expect(ended.stderr).toMatch(/^event: the output is lost: ENOSPC/);
+});
+
 test("event demo says when nobody processes its events", async () => {
   const { event } = await setup();
   const { code, stderr } = await event(["demo", "--count", "1", "--timeout", "300ms"]);
@@ -149,7 +158,36 @@ test("event demo says when nobody processes its events", async () => {
   expect(stderr).toContain("is a worker running?");
 });
 
+/** A server that answers every call with this status of gRPC. */
+async function refusing(status: string, message: string): Promise<string> {
+  const server = createServer((_request, response) => {
+    const trailers = { "grpc-status": status, "grpc-message": message };
+    response.writeHead(200, { "content-type": "application/grpc", ...trailers }).end();
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const address = server.address();
+  return `127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
+}
+
 describe("an error", () => {
+  test("of the server is not taken for a wrong address", async () => {
+    const address = await refusing("13", "internal error 7f3a");
+    expect(await start(["status", "x", "--server", address]).ended).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `event: ${address} failed: internal error 7f3a\n  the log of the server says more; the same command may be repeated\n`,
+    });
+  });
+
+  test("of TLS says how to do without", async () => {
+    const address = `https://${await refusing("13", "unseen")}`;
+    const { code, stderr } = await start(["status", "x", "--server", address]).ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain(`event: no TLS with ${address}: `);
+    expect(stderr).toContain("\n  name a server without TLS with --server http://host:port\n");
+  });
+
   test("is one line and a hint: nothing listens", async () => {
     const env = { SERVER_ADDRESS: "localhost:1" };
     expect(await start(["status", "x"], { env }).ended).toEqual({

@@ -28,16 +28,20 @@ export interface Running {
 /** Starts `event` as a process of its own. */
 export function start(
   args: readonly string[],
-  { env = {}, cwd }: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
+  { env = {}, cwd, stdout: file }: { env?: NodeJS.ProcessEnv; cwd?: string; stdout?: number } = {},
 ): Running {
-  const child = spawn(process.execPath, [main, ...args], { cwd, env: { PATH: process.env.PATH, ...env } });
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ["pipe", file ?? "pipe", "pipe"],
+  });
   onTestFinished(() => void child.kill("SIGKILL"));
   let stdout = "";
   let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
   // A command that does not read its stdin may be gone before it has it all.
-  child.stdin.on("error", () => undefined);
+  child.stdin?.on("error", () => undefined);
   const ended = once(child, "close").then(() => ({ code: child.exitCode, stdout, stderr }));
   return { child, ended };
 }
