@@ -17,7 +17,7 @@ export interface Scenario {
   durability: string;
   /** Default "each round". "first round": too long to repeat. "asked": too long to run unless --only selects it. */
   when?: "each round" | "first round" | "asked";
-  /** How long a round may take in all. Default: four times warming up and measuring, and 20 s. */
+  /** How long a round may take in all. Default: four times warming up and measuring, and 40 s. */
   limitSeconds?: number;
   /** Throws if it cannot run here; the table says why. */
   run: (bench: Bench) => Promise<Measurement>;

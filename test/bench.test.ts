@@ -48,6 +48,7 @@ test("a run of everything: plausible figures for every scenario, and every targe
   const possible = targets.filter(({ of, over = of }) => present.has(of) && present.has(over));
   expect(assessments.filter(isJudged)).toHaveLength(possible.length);
   expect(possible.length).toBeGreaterThan(10);
+  expect(present).not.toContain("finished-jobs");
 }, 240_000);
 
 /** The only reason for a peer to be left out that is not a fault of the benchmark. */
@@ -125,12 +126,22 @@ test("a scenario that cannot run has a row that says why", async () => {
       await startService({ PORT: "abc" });
       throw new Error("it started");
     }),
+    fake("reference", async ({ startServer, load }) => {
+      const server = await startServer(new URL("../bench/servers/raw-http2.ts", import.meta.url));
+      const calls = { rpc: "IngestEvent" } as const;
+      const until = { seconds: 30 };
+      const loading = load({ url: server.url, protocol: "grpc", calls, inFlight: 1, until });
+      await server[Symbol.asyncDispose]();
+      await loading;
+      throw new Error("nobody missed the server");
+    }),
   ];
   const results = await runRounds(scenarios, options, quiet);
   expect(rows(report({ summaries: summarize(results) }))).toEqual([
     expect.stringMatching(
       /^\| \*\*service\*\* .* \| not run: .*ended with 2: event-server: PORT must be .* got "abc" \|/,
     ),
+    expect.stringMatching(/^\| \*\*reference\*\* .* \| not run: the process ended with SIGKILL/),
     expect.stringMatching(/^\| \*\*peer\*\* .* \| not run: the peer is not installed see its README \|/),
   ]);
 });
