@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { JobState, type StatusResponse } from "@event-ingestion/api";
+import { existsSync, writeFileSync } from "node:fs";
+import { JobState } from "@event-ingestion/api";
 import { expect, test, vi } from "vitest";
-import { connect, jobsByState, statusOf } from "./support/event-service.ts";
+import { connect, ended, ingest, jobsByState, statusOf } from "./support/event-service.ts";
 import { root, startServer, startWorker, workerMain } from "./support/server-process.ts";
 import { tempDir } from "./support/temp-dir.ts";
 
@@ -12,27 +12,15 @@ const inMemory = { STORE_URL: "sqlite::memory:" };
 const handlers = `${root}test/support/worker-handlers.ts`;
 const away = "the server does not answer, it is asked until it does";
 
-async function ingest(url: string, type: string, payload = ""): Promise<string> {
-  const { jobId } = await connect(url).ingestEvent({ eventId: crypto.randomUUID(), type, payload });
-  return jobId;
-}
-
-/** Waits until the job is no longer "processing". */
-function ended(url: string, jobId: string): Promise<StatusResponse> {
-  const service = connect(url);
-  const look = async () => {
-    const job = await service.getStatus({ jobId });
-    expect(job.status).not.toBe("processing");
-    return job;
-  };
-  return vi.waitFor(look, { timeout: 40_000, interval: 20 });
-}
-
 const untilRunning = (url: string, count: number) =>
   vi.waitFor(async () => expect(await jobsByState(url)).toMatchObject({ RUNNING: count }), {
     timeout: 20_000,
     interval: 20,
   });
+
+/** The store says RUNNING before the worker knows of it. */
+const untilExists = (file: string) =>
+  vi.waitFor(() => expect(existsSync(file)).toBe(true), { timeout: 20_000, interval: 20 });
 
 test("a worker processes what a server accepts, tells how it is, and ends when it is told to", async () => {
   await using server = await startServer({ env: inMemory });
@@ -120,7 +108,7 @@ test("a server that is killed and comes back: what runs goes on, and one line ea
   await using worker = startWorker(first.url, { HANDLERS: handlers, HEALTH_PORT: "0", WORKER: "it" });
   const health = String((await worker.logged("health")).url);
   const jobId = await ingest(first.url, "until-file", file);
-  await untilRunning(first.url, 1);
+  await untilExists(`${file}-running`);
   await first.stop("SIGKILL");
   expect(await worker.logged(away)).toMatchObject({ server: first.url });
   expect(await statusOf(health, "/readyz")).toBe(503);
@@ -145,13 +133,20 @@ test("a server that is killed and comes back: what runs goes on, and one line ea
 });
 
 test("SIGTERM hands back what does not end in time, free of charge, within 10 s", async () => {
+  using dir = tempDir();
   await using server = await startServer({ env: inMemory });
   await using worker = startWorker(server.url, { HANDLERS: handlers, CONCURRENCY: "1" });
-  const jobIds = [await ingest(server.url, "never"), await ingest(server.url, "never")];
+  const files = ["a", "b"].map((name) => `${dir.path}/${name}`);
+  const jobIds: string[] = [];
+  for (const file of files) jobIds.push(await ingest(server.url, "never", file));
+  await untilExists(files[0] ?? "");
   await untilRunning(server.url, 2);
   const start = performance.now();
   expect(await worker.stop()).toBe(0);
-  expect(performance.now() - start).toBeLessThan(10_000);
+  const tookMs = performance.now() - start;
+  expect(tookMs).toBeGreaterThan(4900);
+  expect(tookMs).toBeLessThan(10_000);
+  expect(existsSync(files[1] ?? "")).toBe(false);
   for (const jobId of jobIds) {
     const { state, attempts, maxAttempts } = await connect(server.url).getStatus({ jobId });
     expect([state, maxAttempts - attempts]).toEqual([JobState.QUEUED, 12]);
@@ -199,6 +194,10 @@ test("bad configuration: every problem, one a line, exit 2", () => {
     'event-worker: CONCURRENCY must be a whole number from 1 to 10000, got "0"',
   ]);
   expect(status).toBe(2);
+  expect(fail({}, ["h.ts", "more"])).toMatchObject({
+    status: 2,
+    stderr: 'event-worker: there are no further arguments, got "more"; the environment configures it\n',
+  });
 });
 
 test("a handlers module that is not there: one line, exit 1", () => {

@@ -1,6 +1,6 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { EventService } from "@event-ingestion/api";
+import { EventService, type StatusResponse } from "@event-ingestion/api";
 import { expect, vi } from "vitest";
 
 /** The service at `url`, with a deadline so that no call can hang a test unnoticed. */
@@ -9,6 +9,23 @@ export function connect(
   transport: Transport = createGrpcTransport({ baseUrl: url, defaultTimeoutMs: 20_000 }),
 ): Client<typeof EventService> {
   return createClient(EventService, transport);
+}
+
+/** Sends one new event and gives its job id. */
+export async function ingest(url: string, type: string, payload = ""): Promise<string> {
+  const { jobId } = await connect(url).ingestEvent({ eventId: crypto.randomUUID(), type, payload });
+  return jobId;
+}
+
+/** Waits until the job is no longer "processing". */
+export function ended(url: string, jobId: string): Promise<StatusResponse> {
+  const service = connect(url);
+  const look = async () => {
+    const job = await service.getStatus({ jobId });
+    expect(job.status).not.toBe("processing");
+    return job;
+  };
+  return vi.waitFor(look, { timeout: 40_000, interval: 20 });
 }
 
 /** The HTTP status of a plain path, such as /readyz. */

@@ -8,6 +8,7 @@ import { startWorker } from "./start-worker.ts";
 await runProgram({
   name: "event-worker",
   usage,
+  maxArguments: 1,
   readConfig: (isTty) => readConfig(process.env, { args: process.argv.slice(2), isTty }),
   start: startWorker,
   endedMessage: "stopping, the worker has ended by itself",

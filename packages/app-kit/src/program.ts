@@ -16,6 +16,8 @@ export interface ProgramOptions<C extends LogSettings, P extends Program> {
   name: string;
   /** The answer to --help. */
   usage: string;
+  /** How many arguments `readConfig` reads beside --help. Default: none. */
+  maxArguments?: number;
   /** @throws ConfigError */
   readConfig: (isTty: boolean) => C;
   /** What fails half way is closed again. `stopped` resolves when it is to end before it has begun. */
@@ -50,7 +52,7 @@ export async function runProgram<C extends LogSettings, P extends Program>(
   }
   let stopping: Stopping | undefined;
   try {
-    refuseArguments(process.argv.slice(2));
+    refuseArguments(process.argv.slice(2), options.maxArguments);
     const config = options.readConfig(process.stdout.isTTY);
     const log = createLog(config);
     // First, so that a signal ends a start in order as well.
@@ -73,9 +75,11 @@ export async function runProgram<C extends LogSettings, P extends Program>(
 }
 
 /** @throws ConfigError */
-function refuseArguments([first]: readonly string[]): void {
-  if (first === undefined) return;
-  throw new ConfigError(`there are no arguments but --help, got "${first}"; the environment configures it`);
+function refuseArguments(args: readonly string[], max = 0): void {
+  const tooMany = args[max];
+  if (tooMany === undefined) return;
+  const kind = max === 0 ? "arguments but --help" : "further arguments";
+  throw new ConfigError(`there are no ${kind}, got "${tooMany}"; the environment configures it`);
 }
 
 function endOnFailure(stopping: Stopping, log: Logger): void {
