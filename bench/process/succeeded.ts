@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Server } from "./server.ts";
 
-const pollMs = 10;
+/** Each look costs the service a millisecond or so. */
+const pollMs = 25;
 
-/** Resolves when so many have succeeded, within 10 ms. `see` is told each count on the way. */
+/** Resolves when so many have succeeded, within 25 ms. `see` is told each count on the way. */
 export async function untilSucceeded(
   server: Server,
   wanted: number,
