@@ -1,5 +1,5 @@
 import { type Appended, type NewEvent, findViolation } from "@event-ingestion/store";
-import { headCrc, payloadCrc } from "./checksum.ts";
+import { createBodyWriter } from "./body.ts";
 import { type Query, query } from "./driver.ts";
 import { invalid } from "./errors.ts";
 import { formatJobId, randomSalt } from "./job-id.ts";
@@ -20,9 +20,7 @@ export function createAppend({
 }: Area): Pick<Operations, "append" | "lookup"> {
   const insertJob = db.prepare(`INSERT INTO job(seq, at, salt, max_attempts, run_at, tenant, event_id)
     VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id, tenant) DO NOTHING`);
-  const insertBody =
-    db.prepare(`INSERT INTO body(seq, budget, event_ts, head_crc, payload_crc, type, payload, trace)
-    VALUES(?, ?, ?, ?, ?, ?, ?, ?)`);
+  const writeBody = createBodyWriter(db);
   const byKey: Query<PayloadRow> = query(
     db,
     `SELECT ${headColumns}, b.payload FROM job j LEFT JOIN body b USING(seq) WHERE j.event_id = ? AND j.tenant = ?`,
@@ -43,7 +41,7 @@ export function createAppend({
   };
 
   const insert = (event: NewEvent, { at, now }: { at: number; now: number }): Appended => {
-    const { tenant, eventId, type, payload, timestamp, maxAttempts } = event;
+    const { tenant, eventId, maxAttempts } = event;
     const seq = counters.get("lastSeq") + 1;
     const salt = randomSalt();
     const runAt = laterThan(now, event.runAt);
@@ -54,19 +52,7 @@ export function createAppend({
       return first;
     }
     const jobId = formatJobId({ at, seq, salt });
-    const trace = keptTrace(event.trace);
-    const crc = payloadCrc(payload);
-    const head = headCrc({
-      jobId,
-      tenant,
-      eventId,
-      type,
-      timestamp,
-      budget: maxAttempts,
-      trace,
-      payloadCrc: crc,
-    });
-    insertBody.run(seq, maxAttempts, timestamp, head, crc, type, payload, trace);
+    writeBody(seq, jobId, event);
     counters.set("lastSeq", seq);
     if (runAt === null) changes.work = true;
     else changes.nextDueAt = Math.min(changes.nextDueAt, runAt);
@@ -114,9 +100,4 @@ function refuseInvalid(batch: readonly NewEvent[]): void {
 /** A `runAt` that has passed is no reason to wait, so such a job joins the others in their order. */
 function laterThan(now: number, runAt: number | undefined): number | null {
   return runAt === undefined || runAt <= now ? null : Math.ceil(runAt);
-}
-
-/** A trace is only ever a hint: what cannot be a traceparent or tracestate is dropped, not refused. */
-function keptTrace(trace: string | undefined): string | null {
-  return trace !== undefined && /^[\x20-\x7e]{1,512}$/.test(trace) ? trace : null;
 }

@@ -9,6 +9,7 @@ import { type Database, query } from "./driver.ts";
 import { createEndAttempt } from "./ending.ts";
 import { severity, toStoreError } from "./errors.ts";
 import { createExport } from "./export.ts";
+import { createImport } from "./import.ts";
 import { createInterventions } from "./interventions.ts";
 import { createList } from "./list.ts";
 import { createLoneJobs } from "./lone-jobs.ts";
@@ -72,6 +73,7 @@ export function createEngine(
     ...createList(area),
     ...createCounts(area),
     ...createExport(area),
+    ...createImport(area),
     ...createInterventions(area),
     ...createMaintain(area, endAttempts),
   };

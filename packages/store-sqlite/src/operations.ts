@@ -14,7 +14,8 @@ type Write =
   | "closeSession"
   | "cancel"
   | "redrive"
-  | "maintain";
+  | "maintain"
+  | "importJobs";
 type Read = "lookup" | "heartbeat" | "get" | "getDetail" | "find" | "list" | "counts" | "exportJobs";
 
 export type OperationName = Write | Read;
@@ -47,6 +48,7 @@ const writes: ReadonlySet<OperationName> = new Set<Write>([
   "cancel",
   "redrive",
   "maintain",
+  "importJobs",
 ]);
 
 export function isWrite(name: OperationName): boolean {

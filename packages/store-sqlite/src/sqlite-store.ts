@@ -69,6 +69,7 @@ export async function openSqliteStore(url: string, options: SqliteOptions = {}):
     redrive: (ids) => thread.call("redrive", ids),
     maintain: (policy) => thread.call("maintain", policy),
     exportJobs: (after, limit) => thread.call("exportJobs", after, limit),
+    importJobs: (jobs) => thread.call("importJobs", jobs),
     hints: (signal) => hints.listen(signal),
     close: () => thread.close(),
   };

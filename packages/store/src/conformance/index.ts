@@ -10,6 +10,7 @@ import { claimCases } from "./claim.ts";
 import { exportCases } from "./export.ts";
 import { fenceCases } from "./fence.ts";
 import { hintCases } from "./hints.ts";
+import { importCases } from "./import.ts";
 import { leaseCases } from "./lease.ts";
 import { listCases } from "./list.ts";
 import { maintainCases } from "./maintain.ts";
@@ -49,6 +50,7 @@ export function storeConformance(name: string, backend: ConformanceBackend): voi
     });
     describe("move", () => {
       exportCases(check);
+      importCases(check);
     });
     describe("maintain", () => {
       maintainCases(check);
