@@ -3,6 +3,8 @@ import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ended, ingest } from "./support/event-service.ts";
+import { startLogging } from "./support/logging-process.ts";
 import { clientMain, root, type ServerProcess, startServer } from "./support/server-process.ts";
 
 // What the README shows is run as it stands there, against a server with the handlers of `pnpm dev`.
@@ -19,6 +21,9 @@ const commands = blocks("sh")
 
 /** Shown by test/dev.test.ts, and by whoever reads this output. */
 const twoCommands = ["npx -y pnpm@12 dev", "npx -y pnpm@12 test"];
+
+/** Runs until it is stopped, against a server without handlers. */
+const workerCommand = "SERVER_ADDRESS=localhost:50051 node apps/worker/dist/main.js examples/handlers.ts";
 
 let server: ServerProcess;
 beforeAll(async () => {
@@ -37,16 +42,26 @@ const here = (command: string) =>
     .replace(/^node /, `${process.execPath} `);
 
 test("there are commands to run", () => {
-  expect(commands).toEqual(expect.arrayContaining(twoCommands));
+  expect(commands).toEqual(expect.arrayContaining([...twoCommands, workerCommand]));
   expect(commands.length).toBeGreaterThanOrEqual(6);
 });
 
 describe("a command of the README", () => {
-  const others = commands.filter((command) => !twoCommands.includes(command));
+  const others = commands.filter((command) => ![...twoCommands, workerCommand].includes(command));
   test.each(others)("%s", async (command) => {
     const { stdout } = await promisify(execFile)("sh", ["-c", here(command)], { cwd: root });
     expect(stdout).toMatch(/accepted|done|HANDLERS/);
   });
+});
+
+test("the remote worker of the README", async () => {
+  await using bare = await startServer({ env: { STORE_URL: "sqlite::memory:" } });
+  const command = workerCommand.replace("localhost:50051", `localhost:${bare.port}`);
+  await using worker = startLogging(["sh", "-c", `exec env ${command}`], { env: {}, cwd: root });
+  await worker.logged("connected");
+  const jobId = await ingest(bare.url, "user.signup", '{"email":"ada@example.com"}');
+  expect(await ended(bare.url, jobId)).toMatchObject({ result: "welcome mail sent to ada@example.com" });
+  expect(await worker.stop()).toBe(0);
 });
 
 test("the TypeScript program of the README", async () => {
