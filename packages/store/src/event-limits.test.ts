@@ -1,22 +1,19 @@
 import { describe, expect, test } from "vitest";
-import { findViolation, maxKeyBytes } from "./event-limits.ts";
+import { checkBatch, findViolation, keptTrace, maxKeyBytes } from "./event-limits.ts";
 import type { NewEvent } from "./job-store.ts";
 
 const maxPayloadBytes = 10;
 
-const violation = (overrides: Partial<NewEvent> = {}) =>
-  findViolation(
-    {
-      tenant: "",
-      eventId: "event",
-      type: "",
-      payload: new Uint8Array(),
-      timestamp: 0n,
-      maxAttempts: 1,
-      ...overrides,
-    },
-    { maxPayloadBytes },
-  );
+const event = (overrides: Partial<NewEvent> = {}): NewEvent => ({
+  tenant: "",
+  eventId: "event",
+  type: "",
+  payload: new Uint8Array(),
+  timestamp: 0n,
+  maxAttempts: 1,
+  ...overrides,
+});
+const violation = (overrides: Partial<NewEvent> = {}) => findViolation(event(overrides), { maxPayloadBytes });
 
 test("an event at every limit is taken", () => {
   const key = "k".repeat(maxKeyBytes);
@@ -90,4 +87,27 @@ test("the first rule that is broken is told", () => {
   const broken = { eventId: "\0", type: "\0", payload: new Uint8Array(maxPayloadBytes + 1), maxAttempts: 0 };
   expect(violation(broken)?.field).toBe("event_id");
   expect(violation({ ...broken, eventId: "event", type: "" })?.field).toBe("payload");
+});
+
+test("a batch is refused by its number, its bytes, or the first event that breaks a rule", () => {
+  const caps = { maxBatch: 2, maxBatchBytes: 10, maxPayloadBytes: 8 };
+  const check = (...events: NewEvent[]) => {
+    return () => checkBatch(events, caps);
+  };
+  const payload = new Uint8Array(5);
+  expect(check(event({ payload }), event({ payload }))).not.toThrow();
+  expect(check(event(), event(), event())).toThrow("a batch has at most 2 events, got 3");
+  expect(check(event({ payload }), event({ payload: new Uint8Array(6) }))).toThrow(
+    "a batch has at most 10 bytes of payload, got 11",
+  );
+  expect(check(event(), event({ type: "\0" }))).toThrow("event 1: type must not contain U+0000");
+  expect(check(event({ runAt: Number.NaN }))).toThrow(
+    "event 0: run_at must be milliseconds since 1970, got NaN",
+  );
+});
+
+test("a trace that cannot be a traceparent is dropped", () => {
+  const trace = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
+  expect(keptTrace(trace)).toBe(trace);
+  for (const none of [undefined, "", "a\nb", "é", "x".repeat(513)]) expect(keptTrace(none)).toBeNull();
 });

@@ -1,4 +1,5 @@
 import type { Caps, NewEvent } from "./job-store.ts";
+import { invalid } from "./store-error.ts";
 
 /** Bytes of UTF-8 in an event id, a type or a tenant. */
 export const maxKeyBytes = 128;
@@ -22,6 +23,33 @@ export function findViolation(
     payloadViolation(event.payload.byteLength, caps.maxPayloadBytes) ??
     numberViolation(event)
   );
+}
+
+/** @throws StoreError notApplied/invalid naming the first rule that an event, or the batch as a whole, breaks. */
+export function checkBatch(
+  batch: readonly NewEvent[],
+  caps: Pick<Caps, "maxBatch" | "maxBatchBytes" | "maxPayloadBytes">,
+): void {
+  if (batch.length > caps.maxBatch) {
+    throw invalid(`a batch has at most ${caps.maxBatch} events, got ${batch.length}`);
+  }
+  let bytes = 0;
+  for (const [index, event] of batch.entries()) {
+    const violation = findViolation(event, caps);
+    if (violation !== undefined) throw invalid(`event ${index}: ${violation.message}`);
+    if (event.runAt !== undefined && !Number.isSafeInteger(Math.ceil(event.runAt))) {
+      throw invalid(`event ${index}: run_at must be milliseconds since 1970, got ${event.runAt}`);
+    }
+    bytes += event.payload.byteLength;
+  }
+  if (bytes > caps.maxBatchBytes) {
+    throw invalid(`a batch has at most ${caps.maxBatchBytes} bytes of payload, got ${bytes}`);
+  }
+}
+
+/** A trace is only ever a hint: what cannot be a traceparent or tracestate is dropped, not refused. */
+export function keptTrace(trace: string | undefined): string | null {
+  return trace !== undefined && /^[\x20-\x7e]{1,512}$/.test(trace) ? trace : null;
 }
 
 function keyViolation(field: "event_id" | "type" | "tenant", value: string): FieldViolation | undefined {

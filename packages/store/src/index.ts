@@ -17,6 +17,9 @@ export type {
   Verdict,
 } from "./job-store.ts";
 export { lossesInCompany, maxClaimBytes, revision } from "./job-store.ts";
-export { StoreError, type StoreErrorReason } from "./store-error.ts";
-export { type FieldViolation, findViolation, maxKeyBytes } from "./event-limits.ts";
+export { invalid, StoreError, type StoreErrorReason } from "./store-error.ts";
+export { eventDigest } from "./event-digest.ts";
+export { checkBatch, type FieldViolation, findViolation, keptTrace, maxKeyBytes } from "./event-limits.ts";
+export { checkVerdict, keptError, keptErrors } from "./verdict-limits.ts";
+export { createHints, type Hints } from "./hints.ts";
 export { type Batcher, type BatcherOptions, createBatcher } from "./batcher.ts";

@@ -28,3 +28,8 @@ export class StoreError extends Error {
     this.reason = reason;
   }
 }
+
+/** For input that breaks a rule of the port: nothing of the call was done. */
+export function invalid(message: string): StoreError {
+  return new StoreError("notApplied", "invalid", message);
+}
