@@ -90,6 +90,7 @@ describe.skipIf(process.platform !== "linux" && process.env.CI === undefined)("d
     const again = await send(["late"]);
     expect(again).toMatchObject([{ outcome: Outcome.ACCEPTED }]);
 
+    await run("Shrink");
     await run("Upgrade");
     expect(await send(["a", "b", "c", "late"])).toMatchObject(
       [...before, ...again].map(({ jobId }) => ({ jobId, outcome: Outcome.DUPLICATE })),

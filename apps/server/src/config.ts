@@ -31,6 +31,8 @@ Environment:
 ${handlerUsage}
   LAME_DUCK_MS         how long a stopping server goes on taking requests after /readyz says no (0)
 ${logUsage}
+
+event-server migrate --help tells how to move to another store.
 `;
 
 /** @throws ConfigError naming each variable, what was wrong and what was expected. */
@@ -51,6 +53,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, isTty: boolean): Config
   return config;
 }
 
-function readStoreUrl(env: Environment): string {
+/** The URL of the store, from a file or the environment. */
+export function readStoreUrl(env: Environment): string {
   return env.file("STORE_URL_FILE") ?? env.text("STORE_URL") ?? "sqlite:./data/events.db";
 }

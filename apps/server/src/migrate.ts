@@ -1,0 +1,130 @@
+import {
+  type Counts,
+  type Job,
+  type JobId,
+  type JobStore,
+  revision,
+  type State,
+} from "@event-ingestion/store";
+
+/** Why a store could not be copied, in one line. */
+export class MigrateError extends Error {
+  override readonly name = "MigrateError";
+}
+
+export interface MigrateOptions {
+  from: JobStore;
+  to: JobStore;
+  /** Stops between two commits; another run goes on from there. */
+  signal: AbortSignal;
+  /** Told after every commit how many jobs of all are in the new store. */
+  progress: (done: number, total: number) => void;
+}
+
+/** How many jobs are in each state. */
+type ByState = Counts["byState"];
+
+/** Jobs in one commit of the new store. */
+const batchSize = 500;
+
+/**
+ * Copies every job into another store with all that is kept of it, under its id. The old store stays as it is, and nobody
+ * else may use it meanwhile. What is in the new store already must be the work of an earlier run that nobody has touched
+ * since; this one goes on after it. In the end the new store must have as many jobs in each state as it should.
+ *
+ * @throws MigrateError; StoreError of either store; the reason of `signal`
+ */
+export async function migrate({ from, to, signal, progress }: MigrateOptions): Promise<ByState> {
+  if (from.exportJobs === undefined) throw new MigrateError("jobs cannot be moved out of the old store");
+  if (to.importJobs === undefined) throw new MigrateError("jobs cannot be moved into the new store");
+  const wanted = await countsOfCopy(from);
+  const { asOf } = await from.counts();
+
+  let { newest, count } = await readCopy(from, to);
+  for (;;) {
+    signal.throwIfAborted();
+    const jobs = await from.exportJobs(newest, batchSize);
+    if (jobs.length === 0) break;
+    await to.importJobs(jobs.map((job) => copyOf(job, asOf)));
+    newest = jobs.at(-1)?.jobId;
+    count += jobs.length;
+    progress(count, sum(wanted));
+  }
+  const { byState } = await to.counts();
+  if (states.every((state) => byState[state] === wanted[state])) return byState;
+  throw new MigrateError(
+    `the copy does not add up: the new store has ${inWords(byState)}, it should have ${inWords(wanted)}`,
+  );
+}
+
+/** "3 QUEUED, 1 DEAD" */
+export function inWords(counts: ByState): string {
+  const words = states.filter((state) => counts[state] > 0).map((state) => `${counts[state]} ${state}`);
+  return words.join(", ") || "no jobs";
+}
+
+const states = ["QUEUED", "RUNNING", "SUCCEEDED", "DEAD", "CANCELLED"] as const satisfies readonly State[];
+
+function sum(counts: ByState): number {
+  return states.reduce((total, state) => total + counts[state], 0);
+}
+
+/**
+ * A RUNNING job is copied as its release would leave it, since its worker stays behind: due again with its budget, or
+ * CANCELLED if that was asked for.
+ */
+function copyOf<J extends Job>(job: J, now: number): J {
+  if (job.state !== "RUNNING") return job;
+  const released = job.cancelRequested
+    ? { ...job, state: "CANCELLED" as const, cancelRequested: false, finishedAt: now }
+    : { ...job, state: "QUEUED" as const, maxAttempts: job.maxAttempts + 1 };
+  return { ...released, revision: revision(released) };
+}
+
+/** How many jobs the copy of a store has in each state. */
+async function countsOfCopy(from: JobStore): Promise<ByState> {
+  const { byState } = await from.counts();
+  const copy = { ...byState, RUNNING: 0 };
+  for await (const jobs of pages(from, "RUNNING")) {
+    for (const job of jobs) copy[copyOf(job, 0).state]++;
+  }
+  return copy;
+}
+
+/**
+ * What an earlier run has copied.
+ *
+ * @throws MigrateError if the store holds anything else
+ */
+async function readCopy(from: JobStore, to: JobStore): Promise<{ newest: JobId | undefined; count: number }> {
+  let newest: JobId | undefined;
+  let count = 0;
+  for await (const jobs of pages(to)) {
+    newest ??= jobs[0]?.jobId;
+    count += jobs.length;
+    const originals = await from.get(jobs.map(({ jobId }) => jobId));
+    for (const [index, job] of jobs.entries()) {
+      const original = originals[index];
+      if (original && copyOf(original, 0).revision === job.revision) continue;
+      const what = original ? "was used since it was copied" : "is not of the old store";
+      throw new MigrateError(
+        `the new store must be empty, or a copy that was cut short: ${job.jobId} ${what}`,
+      );
+    }
+  }
+  return { newest, count };
+}
+
+/** All jobs, newest first. */
+async function* pages(store: JobStore, state?: State): AsyncGenerator<Job[]> {
+  let cursor: string | undefined;
+  do {
+    const page = await store.list({
+      limit: 1000,
+      ...(state && { state }),
+      ...(cursor !== undefined && { cursor }),
+    });
+    if (page.jobs.length > 0) yield page.jobs;
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+}
