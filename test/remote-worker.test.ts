@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { JobState } from "@event-ingestion/api";
 import { expect, test, vi } from "vitest";
 import { connect, ended, ingest, jobsByState, statusOf } from "./support/event-service.ts";
+import { haproxyInstalled, startProxy } from "./support/proxied-servers.ts";
 import { root, startServer, startWorker, workerMain } from "./support/server-process.ts";
 import { tempDir } from "./support/temp-dir.ts";
 
@@ -153,12 +155,39 @@ test("SIGTERM hands back what does not end in time, free of charge, within 10 s"
   }
 });
 
+test.skipIf(!haproxyInstalled && process.env.CI === undefined)(
+  "through a proxy for HTTP/2 it waits for work, longer than a claim waits (needs haproxy)",
+  async () => {
+    await using proxy = await startProxy(inMemory);
+    await proxy.start("127.0.0.2");
+    await vi.waitFor(async () => expect(await statusOf(proxy.url, "/readyz")).toBe(200), 20_000);
+    await using worker = startWorker(proxy.url);
+    await worker.logged("connected");
+    await sleep(12_000);
+    const jobId = await ingest(proxy.url, "echo", "hello");
+    expect(await ended(proxy.url, jobId)).toMatchObject({ result: "hello", attempts: 1 });
+    expect(worker.log.filter(({ msg }) => msg === away)).toEqual([]);
+  },
+);
+
+test("handlers that were bundled with their own copy of the package are known all the same", async () => {
+  await using server = await startServer({ env: inMemory });
+  await using worker = startWorker(server.url, { HANDLERS: `${root}apps/worker/dist/handlers.js` });
+  await worker.logged("connected");
+  const rejected = await ingest(server.url, "order.created", '{"amount":0}');
+  expect(await ended(server.url, rejected)).toMatchObject({
+    status: "failed",
+    attempts: 1,
+    lastError: "amount must be positive, got 0",
+  });
+});
+
 test("without a server it waits, says so once, and ends when it is told to", async () => {
   const gone = await startServer({ env: inMemory });
   await gone.stop();
   await using worker = startWorker(gone.url);
   await worker.logged(away);
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await sleep(2000);
   expect(await worker.stop("SIGINT")).toBe(0);
   expect(worker.log.map(({ msg }) => msg)).toEqual([away, "worker stopped"]);
   expect(worker.stderr()).toBe("");

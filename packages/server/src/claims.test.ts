@@ -226,6 +226,18 @@ test("a server that closes answers who waits, long before its grace time is over
   await closing;
 });
 
+test("while a closing server still takes requests it gives out jobs, too", async () => {
+  const { url, server, store } = await startServer(undefined, { lameDuckMs: 4000 });
+  const client = createClient(WorkerService, createGrpcTransport({ baseUrl: url }));
+  const { session } = await client.openSession({ worker: "test", ttl: seconds(30) });
+  if (session === undefined) throw new Error("no session");
+  const closing = server.close();
+  const event = { tenant: "", eventId: "e", type: "", payload: new Uint8Array(), timestamp: 0n };
+  await store.append([{ ...event, maxAttempts: 1 }]);
+  expect((await client.claim({ session, maxJobs: 1 })).jobs).toHaveLength(1);
+  await closing;
+});
+
 test("a wait longer than every limit of the network layer is answered over each protocol", async () => {
   const { claims, store, add, open } = await startWorkerService();
   const limits = {
