@@ -57,6 +57,22 @@ test("while the store refuses, a batch is answered only if all of it is known", 
   expect(await store.find("", ["c"])).toEqual([null]);
 });
 
+test("the payloads of a batch are stored as they were sent, and outcomes are told once each", async () => {
+  const { client, store, events } = await startServer();
+  const payloads = ["", "a", "é", "", "\u{1d11e}", "\0", "x".repeat(100_000), "漢字", "end"];
+  const batch = payloads.map((payload, n) => ({ eventId: `e${n}`, payload }));
+  await client.ingestBatch({ events: [...batch, ...batch.slice(0, 3), { eventId: "" }] });
+  const session = await store.openSession("test", 60_000);
+  const leased = await store.claim(session, 100);
+  const stored = leased.map(({ event }) => [event.eventId, Buffer.from(event.payload).toString()] as const);
+  expect(new Map(stored)).toEqual(new Map(batch.map(({ eventId, payload }) => [eventId, payload])));
+  expect(events.filter(({ kind }) => kind === "ingested")).toEqual([
+    { kind: "ingested", outcome: Outcome.ACCEPTED, count: 9 },
+    { kind: "ingested", outcome: Outcome.DUPLICATE, count: 3 },
+    { kind: "ingested", outcome: Outcome.INVALID, count: 1 },
+  ]);
+});
+
 test("a full queue refuses new events until it has been worked off", async () => {
   const { client, store } = await startServer(undefined, { maxQueuedJobs: 2 });
   await client.ingestBatch({ events: [{ eventId: "a" }, { eventId: "b" }] });
