@@ -1,7 +1,6 @@
-import { type Appended, type NewEvent, findViolation } from "@event-ingestion/store";
+import { type Appended, type NewEvent, checkBatch, findViolation } from "@event-ingestion/store";
 import { createBodyWriter } from "./body.ts";
 import { type Query, query } from "./driver.ts";
-import { invalid } from "./errors.ts";
 import { formatJobId, randomSalt } from "./job-id.ts";
 import { type PayloadRow, checkedPayloadId, headColumns } from "./job-row.ts";
 import { limits } from "./limits.ts";
@@ -61,7 +60,7 @@ export function createAppend({
 
   return {
     append(batch) {
-      refuseInvalid(batch);
+      checkBatch(batch, limits);
       const now = clock.now();
       const at = acceptanceTime(now);
       const before = counters.get("lastSeq");
@@ -77,24 +76,6 @@ export function createAppend({
     lookup: (batch) =>
       batch.map((event) => (findViolation(event, limits) === undefined ? known(event) : null)),
   };
-}
-
-function refuseInvalid(batch: readonly NewEvent[]): void {
-  if (batch.length > limits.maxBatch) {
-    throw invalid(`a batch has at most ${limits.maxBatch} events, got ${batch.length}`);
-  }
-  let bytes = 0;
-  for (const [index, event] of batch.entries()) {
-    const violation = findViolation(event, limits);
-    if (violation !== undefined) throw invalid(`event ${index}: ${violation.message}`);
-    if (event.runAt !== undefined && !Number.isSafeInteger(Math.ceil(event.runAt))) {
-      throw invalid(`event ${index}: run_at must be milliseconds since 1970, got ${event.runAt}`);
-    }
-    bytes += event.payload.byteLength;
-  }
-  if (bytes > limits.maxBatchBytes) {
-    throw invalid(`a batch has at most ${limits.maxBatchBytes} bytes of payload, got ${bytes}`);
-  }
 }
 
 /** A `runAt` that has passed is no reason to wait, so such a job joins the others in their order. */

@@ -1,4 +1,4 @@
-import type { JobId, NewEvent } from "@event-ingestion/store";
+import { type JobId, type NewEvent, keptTrace } from "@event-ingestion/store";
 import { headCrc, payloadCrc } from "./checksum.ts";
 import type { Database } from "./driver.ts";
 
@@ -16,9 +16,4 @@ export function createBodyWriter(db: Database): WriteBody {
     const head = headCrc({ jobId, tenant, eventId, type, timestamp, budget, trace, payloadCrc: crc });
     insert.run(seq, budget, timestamp, head, crc, type, payload, trace);
   };
-}
-
-/** A trace is only ever a hint: what cannot be a traceparent or tracestate is dropped, not refused. */
-function keptTrace(trace: string | undefined): string | null {
-  return trace !== undefined && /^[\x20-\x7e]{1,512}$/.test(trace) ? trace : null;
 }

@@ -1,11 +1,7 @@
-import { lossesInCompany } from "@event-ingestion/store";
+import { keptError, keptErrors, lossesInCompany } from "@event-ingestion/store";
 import { formatJobId } from "./job-id.ts";
 import { stateCode } from "./job-state.ts";
 import type { Area } from "./operations.ts";
-
-const maxErrorBytes = 4096;
-/** Attempts whose error is kept. */
-const keptErrors = 20;
 
 /** A RUNNING job, as far as its way out depends on it. */
 export interface RunningRow {
@@ -52,7 +48,7 @@ export function createEndAttempt({ db, clock, counters, changes }: Area): EndAtt
     const lost = job.lost + (ending.as === "lost" ? 1 : 0);
     leave.run(stateCode[state], maxAttempts, lost, runAt, runAt === null ? now : null, job.seq);
     if (error !== undefined) {
-      addError.run(job.seq, job.attempts, now, storedText(error));
+      addError.run(job.seq, job.attempts, now, keptError(error));
       if (job.attempts > keptErrors) dropErrors.run(job.seq, job.attempts - keptErrors);
     }
     counters.moved(1, { from: "RUNNING", to: state });
@@ -88,15 +84,4 @@ function nextOf(job: RunningRow, ending: Ending, now: number): Next {
       return isLast ? { ...next, state: "DEAD", runAt: null } : next;
     }
   }
-}
-
-/** Whole characters of at most the kept bytes, without what SQL text cannot hold. */
-function storedText(error: string): string {
-  const text = error.replaceAll("\0", "").toWellFormed();
-  if (text.length * 3 <= maxErrorBytes) return text;
-  const bytes = Buffer.from(text);
-  let end = Math.min(bytes.length, maxErrorBytes);
-  // A byte 10xxxxxx continues a character.
-  while (end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
-  return bytes.toString("utf8", 0, end);
 }

@@ -1,11 +1,8 @@
-import { type Verdict, lossesInCompany } from "@event-ingestion/store";
+import { type Verdict, checkVerdict, lossesInCompany } from "@event-ingestion/store";
 import { query } from "./driver.ts";
 import { type EndAttempt, type RunningRow, runningColumns } from "./ending.ts";
-import { invalid } from "./errors.ts";
 import { type JobKey, isIdOf, parseJobId } from "./job-id.ts";
 import type { Area, Operations } from "./operations.ts";
-
-const maxResultBytes = 64 * 1024;
 
 /** A verdict with the row it is about and its place in the answer. */
 interface Item {
@@ -66,7 +63,7 @@ export function createSettle(
 
   return {
     settle({ id }, verdicts) {
-      for (const verdict of verdicts) refuseInvalid(verdict);
+      for (const verdict of verdicts) checkVerdict(verdict);
       const answers = verdicts.map((): "ok" | "lost" => "lost");
       const session = sessions.find(id);
       if (session === undefined) return answers;
@@ -115,14 +112,4 @@ function isPlainSuccess(verdict: Verdict): boolean {
 
 function saltsOf(run: readonly Item[]): number {
   return run.reduce((sum, { key }) => sum + key.salt, 0);
-}
-
-function refuseInvalid(verdict: Verdict): void {
-  if (verdict.as === "retry" && !Number.isFinite(verdict.delayMs)) {
-    throw invalid(`delayMs must be a number of milliseconds, got ${verdict.delayMs}`);
-  }
-  const bytes = verdict.as === "succeeded" ? (verdict.result?.byteLength ?? 0) : 0;
-  if (bytes > maxResultBytes) {
-    throw invalid(`a result has at most ${maxResultBytes} bytes, got ${bytes}`);
-  }
 }
