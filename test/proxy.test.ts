@@ -1,12 +1,19 @@
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { Outcome } from "@event-ingestion/api";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { connect, statusOf } from "./support/event-service.ts";
 import { startProducers } from "./support/producers.ts";
 import { haproxyInstalled, type ProxiedServers, startProxy } from "./support/proxied-servers.ts";
 import { root, type ServerProcess } from "./support/server-process.ts";
+import { tempDir } from "./support/temp-dir.ts";
 import { protocols } from "./support/transports.ts";
 
 // deploy/haproxy.cfg, as docker-compose.yml runs it, in front of two servers.
@@ -71,6 +78,32 @@ describe.skipIf(!haproxyInstalled && process.env.CI === undefined)(
       });
     });
 
+    test("with a certificate it speaks TLS, HTTP/1.1 and HTTP/2 on one port", async () => {
+      using dir = tempDir();
+      const [certificate, ca] = makeCertificate(dir.path);
+      await using secure = await startProxy({ STORE_URL: "sqlite::memory:" }, certificate);
+      await secure.start("127.0.0.4");
+      const { url: baseUrl } = secure;
+      const nodeOptions = { ca };
+      const transports = [
+        createGrpcTransport({ baseUrl, nodeOptions }),
+        createConnectTransport({ baseUrl, httpVersion: "2", nodeOptions }),
+        createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions }),
+        createGrpcWebTransport({ baseUrl, httpVersion: "1.1", nodeOptions }),
+      ];
+      await vi.waitFor(
+        async () => {
+          const service = connect(baseUrl, transports[0]);
+          expect(await service.ingestEvent({ eventId: "tls" })).toMatchObject({ accepted: true });
+        },
+        { timeout: 20_000, interval: 100 },
+      );
+      for (const transport of transports) {
+        const answer = await connect(baseUrl, transport).ingestEvent({ eventId: "tls" });
+        expect(answer.outcome).toBe(Outcome.DUPLICATE);
+      }
+    });
+
     test("a server that stops costs no call, one that is killed costs a retry", async () => {
       const producers = startProducers(proxy.url);
       await producers.accepted(200);
@@ -133,6 +166,17 @@ describe.skipIf(!haproxyInstalled && process.env.CI === undefined)(
     });
   },
 );
+
+/** For localhost: a file with certificate and key, and the certificate, which is its own authority. */
+function makeCertificate(folder: string): [file: string, ca: string] {
+  const [file, key, certificate] = [`${folder}/both.pem`, `${folder}/key.pem`, `${folder}/certificate.pem`];
+  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+  execFileSync("openssl", [...request, ...names, "-keyout", key, "-out", certificate], { stdio: "pipe" });
+  const ca = readFileSync(certificate, "utf8");
+  writeFileSync(file, ca + readFileSync(key, "utf8"));
+  return [file, ca];
+}
 
 /** How many events a server has accepted by itself. */
 async function accepted({ url }: ServerProcess): Promise<number> {

@@ -19,15 +19,15 @@ export interface ProxiedServers extends AsyncDisposable {
   log: () => string;
 }
 
-/** The proxy alone; the servers get `env`. */
-export async function startProxy(env: Record<string, string>): Promise<ProxiedServers> {
+/** The proxy alone; the servers get `env`. With a file of certificate and key it speaks TLS. */
+export async function startProxy(env: Record<string, string>, certificate?: string): Promise<ProxiedServers> {
   await using resources = new AsyncDisposableStack();
   const names = resources.use(await startNameServer([]));
   const [port, serverPort] = [await freePort(), await freePort()];
   const proxy = spawn("haproxy", ["-db", "-f", `${root}deploy/haproxy.cfg`], {
     env: {
       PATH: process.env.PATH,
-      BIND: `127.0.0.1:${port}`,
+      BIND: `127.0.0.1:${port}${certificate === undefined ? "" : ` ssl crt ${certificate} alpn h2,http/1.1`}`,
       SERVERS: `server.test:${serverPort}`,
       DNS: `127.0.0.1:${names.port}`,
     },
@@ -43,7 +43,7 @@ export async function startProxy(env: Record<string, string>): Promise<ProxiedSe
   });
   const running = resources.move();
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${certificate === undefined ? "http" : "https"}://localhost:${port}`,
     log: () => log,
     async start(address) {
       const server = await startServer({ env: { ...env, HOST: address, PORT: String(serverPort) } });
