@@ -15,11 +15,12 @@ export interface Checkpointer {
 /** `failed` hears what goes wrong while nobody calls. */
 export function createCheckpointer(db: Database, failed: (error: unknown) => void): Checkpointer {
   const pageBytes = Number(pragma(db, "page_size"));
+  const look = prepareCheckpoint(db, "NOOP");
+  const move = prepareCheckpoint(db, "PASSIVE");
   let timer: NodeJS.Timeout | undefined;
   let lastBytes = 0;
 
-  const pending = (mode: "NOOP" | "PASSIVE") => checkpoint(db, mode).pendingPages * pageBytes;
-  const run = () => pending("PASSIVE");
+  const run = () => move().pendingPages * pageBytes;
   const idle = () => {
     try {
       run();
@@ -29,7 +30,7 @@ export function createCheckpointer(db: Database, failed: (error: unknown) => voi
   };
   return {
     committed() {
-      const bytes = pending("NOOP");
+      const bytes = look().pendingPages * pageBytes;
       // A transaction without changes, such as a claim of nothing, does not count as work.
       if (bytes === lastBytes) return bytes;
       lastBytes = bytes;
@@ -41,16 +42,23 @@ export function createCheckpointer(db: Database, failed: (error: unknown) => voi
   };
 }
 
+/** What a checkpoint did. */
+interface Checkpointed {
+  isBusy: boolean;
+  /** Pages that the log still holds. */
+  pendingPages: number;
+}
+
 /** Moves what the write-ahead log holds into the database file, which is fsynced. "NOOP" only looks (before SQLite 3.51: moves too). */
-export function checkpoint(
-  db: Database,
-  mode: "NOOP" | "PASSIVE" | "TRUNCATE",
-): { isBusy: boolean; pendingPages: number } {
-  const row = query<{ busy: number; log: number; checkpointed: number }>(
+export function prepareCheckpoint(db: Database, mode: "NOOP" | "PASSIVE" | "TRUNCATE"): () => Checkpointed {
+  const statement = query<{ busy: number; log: number; checkpointed: number }>(
     db,
     `PRAGMA wal_checkpoint(${mode})`,
-  ).get();
-  return row === undefined
-    ? { isBusy: true, pendingPages: 0 }
-    : { isBusy: row.busy !== 0, pendingPages: row.log - row.checkpointed };
+  );
+  return () => {
+    const row = statement.get();
+    return row === undefined
+      ? { isBusy: true, pendingPages: 0 }
+      : { isBusy: row.busy !== 0, pendingPages: row.log - row.checkpointed };
+  };
 }

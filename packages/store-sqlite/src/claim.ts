@@ -1,22 +1,27 @@
-import { type JobId, type Leased, maxClaimBytes } from "@event-ingestion/store";
+import { maxClaimBytes } from "@event-ingestion/store";
 import { type Query, query } from "./driver.ts";
-import { type PayloadRow, checkedPayloadId, headColumns } from "./job-row.ts";
+import type { LeasedColumns } from "./event-columns.ts";
+import { type HeadRow, checkPayload, checkedId, headColumns } from "./job-row.ts";
 import type { Area, Operations } from "./operations.ts";
 
 /** Roughly what a leased job occupies beside its payload. */
 const overheadBytes = 512;
+/** More would exceed the bytes of a claim without any payload. */
+const maxJobs = Math.ceil(maxClaimBytes / overheadBytes);
 
-interface ClaimRow extends PayloadRow {
+interface ClaimRow extends HeadRow {
+  payload_bytes: number;
   attempts: number;
   max_attempts: number;
   run_at: number | null;
 }
 
-const claimColumns = `${headColumns}, b.payload, j.attempts, j.max_attempts, j.run_at`;
+const selectClaim = `SELECT ${headColumns}, length(b.payload) AS payload_bytes, j.attempts, j.max_attempts, j.run_at
+  FROM job j LEFT JOIN body b USING(seq)`;
 
 /**
- * Hands out due jobs. Fresh ones lie above the cursor in the order of their acceptance and are leased by one statement;
- * those with a `run_at` are few and come from their own index.
+ * Hands out due jobs. Fresh ones lie above the cursor in the order of their acceptance: their payloads are read in one
+ * piece, and they are leased by one statement. Those with a `run_at` are few and come from their own index.
  */
 export function createClaim({
   db,
@@ -27,103 +32,93 @@ export function createClaim({
   loneJobs,
   file,
 }: Area): Pick<Operations, "claim"> {
-  const bySeq: Query<ClaimRow> = query(
-    db,
-    `SELECT ${claimColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.seq = ?`,
-  );
-  const dueRows: Query<ClaimRow> = query(
-    db,
-    `SELECT ${claimColumns} FROM job j LEFT JOIN body b USING(seq) WHERE j.run_at <= ? ORDER BY j.run_at LIMIT ?`,
-  );
+  const bySeq: Query<ClaimRow> = query(db, `${selectClaim} WHERE j.seq = ?`);
+  const dueRows: Query<ClaimRow> = query(db, `${selectClaim} WHERE j.run_at <= ? ORDER BY j.run_at LIMIT ?`);
   const freshRows: Query<ClaimRow> = query(
     db,
-    `SELECT ${claimColumns} FROM job j LEFT JOIN body b USING(seq)
-     WHERE j.seq > ? AND j.state = 1 AND j.run_at IS NULL ORDER BY j.seq LIMIT ?`,
+    `${selectClaim} WHERE j.seq > ? AND j.state = 1 AND j.run_at IS NULL ORDER BY j.seq LIMIT ?`,
+  );
+  const payloadOf = query<{ payload: Uint8Array }>(db, "SELECT payload FROM body WHERE seq = ?");
+  // Concatenation keeps all bytes; CROSS JOIN keeps the order. The checksum of each payload is compared after.
+  const freshPayloads = query<{ payloads: Uint8Array | null }>(
+    db,
+    `SELECT CAST(group_concat(b.payload, '') AS BLOB) AS payloads FROM job j CROSS JOIN body b USING(seq)
+     WHERE j.seq > ? AND j.seq <= ? AND j.state = 1 AND j.run_at IS NULL`,
   );
   const leaseFresh = db.prepare(`UPDATE job SET state = 2, attempts = attempts + 1, session = ?
     WHERE seq > ? AND seq <= ? AND state = 1 AND run_at IS NULL`);
   const leaseDue = db.prepare(`UPDATE job SET state = 2, attempts = attempts + 1, session = ?, run_at = NULL
     WHERE seq = ? AND state = 1`);
 
-  const lease = ({ freshEnd, due }: Picked, session: number) => {
-    if (freshEnd !== undefined) leaseFresh.run(session, counters.get("cursor"), freshEnd);
-    for (const seq of due) leaseDue.run(session, seq);
+  const lease = ({ due, fresh }: Picked, session: number): LeasedColumns => {
+    const payloads = due.map(({ seq }) => payloadOf.get(seq)?.payload ?? new Uint8Array());
+    const freshEnd = fresh.at(-1)?.seq;
+    if (freshEnd !== undefined) {
+      const cursor = counters.get("cursor");
+      payloads.push(freshPayloads.get(cursor, freshEnd)?.payloads ?? new Uint8Array());
+      leaseFresh.run(session, cursor, freshEnd);
+    }
+    for (const { seq } of due) leaseDue.run(session, seq);
+    const leased = toColumns([...due, ...fresh], joined(payloads), file);
+    counters.moved(leased.jobIds.length, { from: "QUEUED", to: "RUNNING" });
+    for (const jobId of leased.jobIds) changes.jobs.push(jobId);
+    return leased;
   };
 
-  const claimAlone = (seq: number, session: number): Leased[] => {
+  const claimAlone = (seq: number, session: number): LeasedColumns => {
     const row = bySeq.get(seq);
-    if (row === undefined || !sessions.isEmpty(session)) return [];
-    const jobId = checkedPayloadId(row, file);
-    leaseDue.run(session, seq);
-    counters.moved(1, { from: "QUEUED", to: "RUNNING" });
-    changes.jobs.push(jobId);
+    if (row === undefined || !sessions.isEmpty(session)) return nothing();
     // The other sessions waited for this.
     changes.work = true;
-    return [toLeased(row, jobId)];
+    return lease({ due: [row], fresh: [] }, session);
+  };
+
+  const claimOldest = (max: number, session: number): LeasedColumns => {
+    const now = clock.now();
+    const fresh = freshRows.all(counters.get("cursor"), max + 1);
+    const picked = pickOldest({ due: dueRows.all(now, max), fresh, max, now });
+    const leased = lease(picked, session);
+    // Nothing fresh lies below the one that comes next; if none does, nothing fresh is left at all.
+    const next = fresh[picked.fresh.length];
+    counters.set("cursor", next === undefined ? counters.get("lastSeq") : next.seq - 1);
+    return leased;
   };
 
   return {
     claim({ id }, max) {
       const session = sessions.find(id);
-      if (session === undefined || sessions.remainingMs(session) <= 0 || max < 1) return [];
-      if (loneJobs.isHeldBy(session.id)) return [];
+      if (session === undefined || sessions.remainingMs(session) <= 0 || max < 1) return nothing();
+      if (loneJobs.isHeldBy(session.id)) return nothing();
       const alone = loneJobs.due();
       if (alone !== undefined) return claimAlone(alone, session.id);
-      const now = clock.now();
-      const picked = pickOldest({
-        due: dueRows.iterate(now, max),
-        fresh: freshRows.iterate(counters.get("cursor"), max + 1),
-        max,
-        now,
-        file,
-      });
-      lease(picked, session.id);
-      // Nothing fresh lies below the one that comes next; if none does, nothing fresh is left at all.
-      const { leased, nextFresh } = picked;
-      counters.set("cursor", nextFresh === undefined ? counters.get("lastSeq") : nextFresh - 1);
-      counters.moved(leased.length, { from: "QUEUED", to: "RUNNING" });
-      for (const { jobId } of leased) changes.jobs.push(jobId);
-      return leased;
+      return claimOldest(Math.min(max, maxJobs), session.id);
     },
   };
 }
 
 interface Picked {
-  leased: Leased[];
   /** Rows that had a `run_at`. */
-  due: number[];
-  /** The last of the fresh rows, all of which were picked up to it. */
-  freshEnd: number | undefined;
-  /** The first fresh row that was not. */
-  nextFresh: number | undefined;
+  due: readonly ClaimRow[];
+  /** Rows that had none: all from the first on. */
+  fresh: readonly ClaimRow[];
 }
 
 /** The oldest of two runs of rows, each in the order of its due times. */
-function pickOldest(from: {
-  due: IterableIterator<ClaimRow>;
-  fresh: IterableIterator<ClaimRow>;
-  max: number;
-  now: number;
-  file: string;
-}): Picked {
-  const due = peekable(from.due);
-  const fresh = peekable(from.fresh);
-  const picked: Picked = { leased: [], due: [], freshEnd: undefined, nextFresh: undefined };
-  let bytes = 0;
-  while (picked.leased.length < from.max && bytes < maxClaimBytes) {
-    const isDueOlder = (due.head()?.run_at ?? Infinity) < freshSince(fresh.head(), from.now);
-    const row = isDueOlder ? due.take() : (fresh.take() ?? due.take());
+function pickOldest({ due, fresh, max, now }: Picked & { max: number; now: number }): Picked {
+  let [dueCount, freshCount, bytes] = [0, 0, 0];
+  while (dueCount + freshCount < max && bytes < maxClaimBytes) {
+    const [nextDue, nextFresh] = [due[dueCount], fresh[freshCount]];
+    const row = dueTime(nextDue) < freshSince(nextFresh, now) ? nextDue : nextFresh;
     if (row === undefined) break;
-    picked.leased.push(toLeased(row, checkedPayloadId(row, from.file)));
-    if (row.run_at === null) picked.freshEnd = row.seq;
-    else picked.due.push(row.seq);
-    bytes += row.payload.byteLength + overheadBytes;
+    if (row === nextDue) dueCount++;
+    else freshCount++;
+    bytes += row.payload_bytes + overheadBytes;
   }
-  picked.nextFresh = fresh.head()?.seq;
-  // An open iterator would read on while its rows are updated.
-  from.due.return?.();
-  from.fresh.return?.();
-  return picked;
+  return { due: due.slice(0, dueCount), fresh: fresh.slice(0, freshCount) };
+}
+
+function dueTime(row: ClaimRow | undefined): number {
+  return row?.run_at ?? Infinity;
 }
 
 /** Since when a fresh job waits. One that was accepted by a clock that was ahead must not wait until it is right again. */
@@ -132,40 +127,42 @@ function freshSince(row: ClaimRow | undefined, now: number): number {
   return row.at <= now ? row.at : 0;
 }
 
-interface Peekable<T> {
-  head(): T | undefined;
-  take(): T | undefined;
+/** @throws StoreError corrupt, naming file and row */
+function toColumns(rows: readonly ClaimRow[], payloads: Uint8Array, file: string): LeasedColumns {
+  const columns: LeasedColumns = { ...nothing(), payloads };
+  let end = 0;
+  for (const row of rows) {
+    columns.jobIds.push(checkedId(row, file));
+    checkPayload(row, payloads.subarray(end, (end += row.payload_bytes)), file);
+    columns.attempts.push(row.attempts + 1);
+    columns.acceptedAts.push(row.at);
+    columns.tenants.push(row.tenant);
+    columns.eventIds.push(row.event_id);
+    columns.types.push(row.type);
+    columns.timestamps.push(row.event_ts);
+    columns.maxAttempts.push(row.max_attempts);
+    columns.traces.push(row.trace);
+    columns.ends.push(end);
+  }
+  return columns;
 }
 
-function peekable<T>(items: Iterator<T>): Peekable<T> {
-  const pull = (): T | undefined => {
-    const { done, value } = items.next();
-    return done === true ? undefined : value;
-  };
-  let head = pull();
-  return {
-    head: () => head,
-    take() {
-      const taken = head;
-      head = pull();
-      return taken;
-    },
-  };
-}
+const nothing = (): LeasedColumns => ({
+  jobIds: [],
+  attempts: [],
+  acceptedAts: [],
+  tenants: [],
+  eventIds: [],
+  types: [],
+  timestamps: [],
+  maxAttempts: [],
+  traces: [],
+  payloads: new Uint8Array(),
+  ends: [],
+});
 
-function toLeased(row: ClaimRow, jobId: JobId): Leased {
-  return {
-    jobId,
-    attempt: row.attempts + 1,
-    acceptedAt: row.at,
-    event: {
-      tenant: row.tenant,
-      eventId: row.event_id,
-      type: row.type,
-      payload: row.payload,
-      timestamp: BigInt(row.event_ts),
-      maxAttempts: row.max_attempts,
-      ...(row.trace !== null && { trace: row.trace }),
-    },
-  };
+/** Without a copy when there is only one. */
+function joined(parts: Uint8Array[]): Uint8Array {
+  const [only, ...others] = parts;
+  return only !== undefined && others.length === 0 ? only : Buffer.concat(parts);
 }

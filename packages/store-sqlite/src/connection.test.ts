@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { StoreError } from "@event-ingestion/store";
 import { expect, test } from "vitest";
-import { checkpoint } from "./checkpointer.ts";
+import { prepareCheckpoint } from "./checkpointer.ts";
 import { openFile } from "./connection.ts";
 import { openDatabase, pragma } from "./driver.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
@@ -188,14 +188,14 @@ test("what the log of a killed process holds is in the file before anything is s
   const file = folder.file("events.db");
   const first = openFile(file, () => {});
   first.exec("INSERT INTO meta(k, v) VALUES(99, 1)");
-  expect(checkpoint(first, "NOOP").pendingPages).toBeGreaterThan(0);
+  expect(prepareCheckpoint(first, "NOOP")().pendingPages).toBeGreaterThan(0);
   // A copy of both files is what a kill leaves behind.
   writeFileSync(folder.file("copy.db"), readFileSync(file));
   writeFileSync(folder.file("copy.db-wal"), readFileSync(`${file}-wal`));
   first.close();
 
   const second = openFile(folder.file("copy.db"), () => {});
-  expect(checkpoint(second, "NOOP").pendingPages).toBe(0);
+  expect(prepareCheckpoint(second, "NOOP")().pendingPages).toBe(0);
   expect(readFileSync(folder.file("copy.db-wal"))).toHaveLength(0);
   expect(second.prepare("SELECT v FROM meta WHERE k = 99").get()).toMatchObject({ v: 1 });
   second.close();

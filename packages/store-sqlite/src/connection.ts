@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { StoreError } from "@event-ingestion/store";
-import { checkpoint } from "./checkpointer.ts";
+import { prepareCheckpoint } from "./checkpointer.ts";
 import { type Database, openDatabase, pragma } from "./driver.ts";
 import { damaged, toStoreError, unavailable } from "./errors.ts";
 import { describeHolder } from "./lock-info.ts";
@@ -59,7 +59,7 @@ function prepare(db: Database, file: string, observe: (event: CheckSkipped) => v
   }
   // A process that was killed between write and fsync leaves its commit in the kernel's memory: visible, and gone
   // with the next power cut. Nothing is said about such a commit before it is on the disk.
-  if (checkpoint(db, "TRUNCATE").isBusy) throw unavailable(`store ${file} cannot be made durable`);
+  if (prepareCheckpoint(db, "TRUNCATE")().isBusy) throw unavailable(`store ${file} cannot be made durable`);
   check(db, file, observe);
 }
 

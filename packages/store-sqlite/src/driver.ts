@@ -17,10 +17,32 @@ export function openDatabase(path: string): Database {
   return new DatabaseSync(path, { timeout: 0, defensive: true });
 }
 
-/** The shape of a row is what its SQL says, which no type can follow: the one place where it is claimed. */
+/**
+ * Rows are built here, from arrays: those that node:sqlite builds are slow to make and, as dictionaries, slower to read,
+ * together 1.8 us for the 16 columns of a claim.
+ */
 export function query<Row>(db: Database, sql: string): Query<Row> {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  return db.prepare(sql) as unknown as Query<Row>;
+  const statement = db.prepare(sql);
+  statement.setReturnArrays(true);
+  const names = statement.columns().map(({ name }) => name);
+  const toRow = (values: unknown): Row => {
+    const row: Record<string, unknown> = {};
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- arrays are what the statement returns
+    const cells = values as unknown[];
+    for (let column = 0; column < names.length; column++) row[names[column] ?? ""] = cells[column];
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its SQL says so, which no type can follow
+    return row as Row;
+  };
+  return {
+    get(...values) {
+      const row = statement.get(...values);
+      return row === undefined ? undefined : toRow(row);
+    },
+    all: (...values) => statement.all(...values).map(toRow),
+    *iterate(...values) {
+      for (const row of statement.iterate(...values)) yield toRow(row);
+    },
+  };
 }
 
 /** Reads or sets a pragma that answers with one value. */

@@ -71,8 +71,13 @@ export function checkedId(row: HeadRow, file: string): JobId {
 /** The same for a row with its payload. */
 export function checkedPayloadId(row: PayloadRow, file: string): JobId {
   const jobId = checkedId(row, file);
-  if (payloadCrc(row.payload) !== row.payload_crc) throw damagedRow(row, file);
+  checkPayload(row, row.payload, file);
   return jobId;
+}
+
+/** @throws StoreError corrupt if that is not the payload of the row */
+export function checkPayload(row: HeadRow, payload: Uint8Array, file: string): void {
+  if (payloadCrc(payload) !== row.payload_crc) throw damagedRow(row, file);
 }
 
 /** @throws StoreError corrupt, naming file and row */

@@ -3,6 +3,7 @@ import type { Changes } from "./changes.ts";
 import type { Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import type { Database } from "./driver.ts";
+import type { LeasedColumns } from "./event-columns.ts";
 import type { LoneJobs } from "./lone-jobs.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -22,10 +23,13 @@ export type OperationName = Write | Read;
 
 /** The calls of the port as the thread runs them: synchronously, a write inside a transaction that others share. */
 export type Operations = {
-  [Name in OperationName]: (
-    ...args: Parameters<Required<JobStore>[Name]>
-  ) => Awaited<ReturnType<Required<JobStore>[Name]>>;
+  [Name in OperationName]: (...args: Parameters<Required<JobStore>[Name]>) => Answers[Name];
 };
+
+/** Many events cross threads in columns. */
+type Answers = {
+  [Name in Exclude<OperationName, "claim">]: Awaited<ReturnType<Required<JobStore>[Name]>>;
+} & { claim: LeasedColumns };
 
 /** What an area of operations works on. */
 export interface Area {

@@ -1,6 +1,7 @@
 import type { Caps, JobStore, NewEvent } from "@event-ingestion/store";
 import type { CheckSkipped } from "./connection.ts";
 import { invalid } from "./errors.ts";
+import { unpackLeased } from "./event-columns.ts";
 import { createHints } from "./hints.ts";
 import { limits } from "./limits.ts";
 import { type Heard, startThread } from "./thread-link.ts";
@@ -57,7 +58,7 @@ export async function openSqliteStore(url: string, options: SqliteOptions = {}):
     lookup: (batch) => thread.call("lookup", withOwnPayloads(batch)),
     openSession: (...args) => thread.call("openSession", ...args),
     heartbeat: (session) => thread.call("heartbeat", session),
-    claim: (session, max) => thread.call("claim", session, max),
+    claim: async (session, max) => unpackLeased(await thread.call("claim", session, max)),
     settle: (session, verdicts) => thread.call("settle", session, verdicts),
     closeSession: (session) => thread.call("closeSession", session),
     get: (ids) => thread.call("get", ids),
