@@ -25,9 +25,6 @@ export function exportCases(check: Case): void {
   checkExport("V1 jobs of every state leave with all that is kept of them, oldest first", async (engine) => {
     const { store } = engine;
     const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    const lost = await accept(store, { maxAttempts: 7 });
-    await lose(engine, lost);
-    await store.cancel([lost]);
     const retrying = await start(store, { tenant: "t2", type: "", timestamp: -5n });
     await store.settle(retrying.session, [
       verdictOn(retrying.jobId, { as: "retry", delayMs: longMs, error: "later" }),
@@ -39,15 +36,17 @@ export function exportCases(check: Case): void {
     const redriven = await finished(store, "DEAD", { maxAttempts: 3 });
     await store.redrive([redriven]);
     await take(store, await store.openSession("worker", longMs));
+    const lost = await accept(store, { maxAttempts: 7 });
+    await lose(engine, lost);
     const scheduled = await accept(store, { runAt: (await nowOf(store)) + longMs, trace });
     const fresh = await accept(store);
 
     const expected: [JobId, Partial<StoredJob>][] = [
-      [lost, { budget: 7, losses: 1, state: "CANCELLED" }],
       [retrying.jobId, { budget: 12, losses: 0, state: "QUEUED" }],
       [succeeded.jobId, { budget: 12, losses: 0, state: "SUCCEEDED" }],
       [dead, { budget: 12, losses: 0, state: "DEAD" }],
       [redriven, { budget: 3, losses: 0, state: "RUNNING", maxAttempts: 4 }],
+      [lost, { budget: 7, losses: 1, state: "QUEUED" }],
       [scheduled, { budget: 12, losses: 0, state: "QUEUED", trace }],
       [fresh, { budget: 12, losses: 0, state: "QUEUED" }],
     ];
