@@ -1,15 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { callInLoop } from "../bench/load/loop.ts";
 import { type Assessment, assess } from "../bench/report/assess.ts";
 import { type Figures, summarize } from "../bench/report/summary.ts";
 import { renderReport, type Report } from "../bench/report/table.ts";
 import { runRounds } from "../bench/rounds.ts";
-import type { Measurement, Scenario } from "../bench/scenario.ts";
+import { type Measurement, measureLoad, type Scenario } from "../bench/scenario.ts";
 import { targets } from "../bench/targets.ts";
 import { root } from "./support/server-process.ts";
 import { tempDir } from "./support/temp-dir.ts";
@@ -126,14 +127,9 @@ test("a scenario that cannot run has a row that says why", async () => {
       await startService({ PORT: "abc" });
       throw new Error("it started");
     }),
-    fake("reference", async ({ startServer, load }) => {
-      const server = await startServer(new URL("../bench/servers/raw-http2.ts", import.meta.url));
-      const calls = { rpc: "IngestEvent" } as const;
-      const until = { seconds: 30 };
-      const loading = load({ url: server.url, protocol: "grpc", calls, inFlight: 1, until });
-      await server[Symbol.asyncDispose]();
-      await loading;
-      throw new Error("nobody missed the server");
+    fake("reference", async (given) => {
+      const server = await given.startServer(diesOfConnections(given.dir));
+      return measureLoad(given, server, { protocol: "grpc", calls: { rpc: "IngestEvent" }, inFlight: 1 });
     }),
   ];
   const results = await runRounds(scenarios, options, quiet);
@@ -141,10 +137,27 @@ test("a scenario that cannot run has a row that says why", async () => {
     expect.stringMatching(
       /^\| \*\*service\*\* .* \| not run: .*ended with 2: event-server: PORT must be .* got "abc" \|/,
     ),
-    expect.stringMatching(/^\| \*\*reference\*\* .* \| not run: the process ended with SIGKILL/),
+    expect.stringMatching(
+      /^\| \*\*reference\*\* .* \| not run: the process ended with 3: RangeError: too many/,
+    ),
     expect.stringMatching(/^\| \*\*peer\*\* .* \| not run: the peer is not installed see its README \|/),
   ]);
 });
+
+function diesOfConnections(dir: string): URL {
+  const program = `
+    const server = require("node:net").createServer(() => {
+      console.error("RangeError: too many");
+      process.exit(3);
+    });
+    server.listen(0, "127.0.0.1", () => {
+      const url = "http://127.0.0.1:" + server.address().port;
+      console.log(JSON.stringify({ msg: "listening", url }));
+    });`;
+  const file = join(dir, "dies.cjs");
+  writeFileSync(file, program);
+  return pathToFileURL(file);
+}
 
 test("medians over the rounds; targets are judged by the median of the ratios of each round", async () => {
   const counts = [5, 900, 100];

@@ -7,7 +7,7 @@ import type { Answer, Question, Usage } from "./probe.ts";
 /** A process that the benchmark started, of which it can ask things. */
 export interface Child extends AsyncDisposable {
   stdout: Readable;
-  /** Rejects, with what it wrote to stderr, when the process ends. */
+  /** Rejects, with what it wrote to stderr, when the process ends by itself. */
   ended: Promise<never>;
   /** What it has used so far, all its threads together. */
   usage: () => Promise<Usage>;
@@ -28,7 +28,9 @@ export function startChild(file: URL, env: Record<string, string> = {}): Child {
   let errors = "";
   stderr.setEncoding("utf8").on("data", (chunk: string) => (errors = (errors + chunk).slice(-4096)));
   const closed = once(child, "close");
+  let disposed = false;
   const ended = closed.then(([code, signal]) => {
+    if (disposed) return new Promise<never>(() => undefined);
     throw new Error(`the process ended with ${code ?? signal}: ${explain(errors)}`);
   });
   ended.catch(() => undefined);
@@ -55,6 +57,7 @@ export function startChild(file: URL, env: Record<string, string> = {}): Child {
     usage: () => ask<Usage>("usage"),
     ask,
     async [Symbol.asyncDispose]() {
+      disposed = true;
       child.kill("SIGKILL");
       await closed;
     },
