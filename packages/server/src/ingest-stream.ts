@@ -54,7 +54,7 @@ export async function* ingestStream(
       if (end === undefined && hasRoom(works)) reading ??= read(source);
       const [oldest] = works;
       const step = await (end === undefined || oldest === undefined
-        ? stop.race([reading, oldest?.answer], { idle: oldest === undefined })
+        ? stop.race([oldest?.answer, reading], { idle: oldest === undefined })
         : oldest.answer);
       switch (step.kind) {
         case "batch":
