@@ -7,6 +7,7 @@ import {
 } from "@connectrpc/connect-node";
 import { type ClientEvent, createEventClient, type EventClient } from "@event-ingestion/client";
 import type { Config } from "./config.ts";
+import { explain } from "./explain.ts";
 
 /** A client with the connection under it. */
 export interface Connection extends Disposable {
@@ -29,6 +30,21 @@ export interface ConnectionOptions {
 
 /** What a person waits for. */
 export const impatient: Patience = { maxTries: 4, timeoutMs: 10_000 };
+
+/** What goes on by itself: a server that restarts is waited for. */
+export const patient: Patience = { maxTries: 1000, timeoutMs: 60_000 };
+
+const retryNoteMs = 5000;
+
+/** Says that the server is away, but not for every call that waits for it. */
+export function retryNotes(address: string, say: (text: string) => void): (event: ClientEvent) => void {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return ({ error }) => {
+    if (performance.now() - saidAt < retryNoteMs) return;
+    saidAt = performance.now();
+    say(`${explain(error, address).message}; trying again`);
+  };
+}
 
 /** Opens nothing yet: the first call connects. */
 export function connect(

@@ -1,14 +1,12 @@
 import { basename } from "node:path";
 import { createHistogram } from "node:perf_hooks";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ClientEvent } from "@event-ingestion/client";
 import type { Config } from "./config.ts";
-import { connect, impatient } from "./connection.ts";
-import { explain } from "./explain.ts";
+import { connect, impatient, patient, retryNotes } from "./connection.ts";
 import { exitCodes } from "./failure.ts";
 import { openInput } from "./input.ts";
 import { createOutput, inWords } from "./output.ts";
-import { type Progress, showProgress } from "./progress.ts";
+import { showProgress } from "./progress.ts";
 import { openRejects, type Rejects, rejectsPath } from "./rejects.ts";
 import { readResumeState, type ResumeState, writeResumeState } from "./resume-state.ts";
 import { type SendOptions, readRecords, sendRecords } from "./send-records.ts";
@@ -19,9 +17,6 @@ export interface ImportOptions extends SendOptions {
   file: string;
   format: "ndjson" | "csv";
 }
-
-/** A server that restarts is waited for. */
-const patient = { maxTries: 1000, timeoutMs: 60_000 };
 
 /** Sends a file of events. Answers with the exit code; before it fails it says and saves how far it came. */
 export async function importFile(
@@ -55,7 +50,7 @@ export async function importFile(
     });
     using connection = connect(config, patient, {
       answered: (ms) => latencies.record(Math.max(1, Math.round(ms * 1000))),
-      observe: retryNotes(progress, config.address),
+      observe: retryNotes(config.address, (text) => progress.say(text)),
     });
     if (saved !== undefined) progress.say(`going on after line ${count(saved.line)} of ${file}`);
     const records = readRecords(input.chunks, options.format, saved);
@@ -78,18 +73,6 @@ async function reach(config: Config, signal: AbortSignal): Promise<void> {
     // A credential that may not read may send nevertheless.
     if (ConnectError.from(error).code !== Code.PermissionDenied) throw error;
   });
-}
-
-const retryNoteMs = 5000;
-
-/** Says that the server is away, but not for every batch that waits for it. */
-function retryNotes(progress: Progress, address: string): (event: ClientEvent) => void {
-  let saidAt = Number.NEGATIVE_INFINITY;
-  return ({ error }) => {
-    if (performance.now() - saidAt < retryNoteMs) return;
-    saidAt = performance.now();
-    progress.say(`${explain(error, address).message}; trying again`);
-  };
 }
 
 function goOn({ line }: ResumeState, resume: string | undefined): string {

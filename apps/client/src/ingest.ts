@@ -1,11 +1,11 @@
 import { type EventResponse, Outcome, OutcomeSchema, type StatusResponse } from "@event-ingestion/api";
 import type { Config } from "./config.ts";
-import { connect, impatient } from "./connection.ts";
+import { connect, impatient, patient, retryNotes } from "./connection.ts";
 import { exitCodes, usageFailure } from "./failure.ts";
 import { type ImportOptions, importFile } from "./import-file.ts";
 import { readText } from "./input.ts";
 import type { OptionReader } from "./option-reader.ts";
-import { createOutput, inWords, plain } from "./output.ts";
+import { createOutput, inWords, type Output, plain } from "./output.ts";
 
 /** The options of `event ingest` as they are given. */
 export interface IngestFlags {
@@ -113,13 +113,28 @@ async function ingestEvent(
     output.one(result, `${response.jobId} ${word}`);
     return exitCodes.ok;
   }
-  const job = await connection.client.waitUntilDone(response.jobId, { signal, timeoutMs: config.timeoutMs });
+  const job = await waitFor(response.jobId, { config, output, signal });
   const took = performance.now() - start;
   output.one(
     { ...result, status: job.status, result: job.result, last_error: job.lastError, ms: Math.round(took) },
     `${response.jobId} ${job.status} in ${inWords(took)}${detail(job)}`,
   );
   return job.status === "done" ? exitCodes.ok : exitCodes.unexpected;
+}
+
+/** However it ends, the id of the job is told: the event is stored. */
+async function waitFor(
+  jobId: string,
+  { config, output, signal }: { config: Config; output: Output; signal: AbortSignal },
+): Promise<StatusResponse> {
+  const say = (text: string) => output.note(text);
+  using connection = connect(config, patient, { observe: retryNotes(config.address, say) });
+  try {
+    return await connection.client.waitUntilDone(jobId, { signal, timeoutMs: config.timeoutMs });
+  } catch (error) {
+    say(`${jobId} accepted, but not seen to its end; ask again with event status ${jobId}`);
+    throw error;
+  }
 }
 
 function detail({ status, result, lastError }: StatusResponse): string {

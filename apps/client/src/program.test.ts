@@ -2,7 +2,9 @@ import { createServer } from "node:http2";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { createServer as createEventServer } from "@event-ingestion/server";
 import { setup, start } from "./testing/event-command.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -50,6 +52,44 @@ describe("event ingest", () => {
       expect(failed.stdout).toMatch(/^\S+ failed in \S+ m?s: no good\n$/);
     },
   );
+
+  test("--wait outlives a restart of the server", async () => {
+    const { begin, store, server, address } = await setup();
+    const { child, ended } = begin("ingest", "--wait", "-d", "x");
+    const queued = async () => (await store.counts()).byState.QUEUED;
+    await expect.poll(queued, { timeout: 15_000 }).toBe(1);
+    await server.close();
+    const [note] = child.stderr === null ? [] : await once(child.stderr, "data");
+    expect(note).toMatch(/; trying again\n$/);
+    const session = await store.openSession("test", 60_000);
+    const [job] = await store.claim(session, 1);
+    if (job === undefined) throw new Error("no job");
+    await store.settle(session, [{ jobId: job.jobId, attempt: job.attempt, as: "succeeded" }]);
+    // Longer than a command that sends would have tried.
+    await sleep(2000);
+    await using again = createEventServer({ store, port: Number(address.split(":")[1]), graceMs: 100 });
+    await again.listen();
+    expect(await ended).toMatchObject({ code: 0, stdout: expect.stringContaining('"status":"done"') });
+  });
+
+  test("--wait that ends early tells the job, which goes on", async () => {
+    const { event, store } = await setup();
+    const { code, stdout, stderr } = await event([
+      "ingest",
+      "--wait",
+      "--timeout",
+      "300ms",
+      "--id",
+      "e",
+      "-d",
+      "x",
+    ]);
+    expect({ code, stdout }).toEqual({ code: 5, stdout: "" });
+    const [jobId] = await store.find("", ["e"]);
+    expect(stderr).toContain(
+      `${jobId} accepted, but not seen to its end; ask again with event status ${jobId}\n`,
+    );
+  });
 
   test("takes the event from stdin or a file, byte by byte", async () => {
     const { event, store, folder } = await setup();

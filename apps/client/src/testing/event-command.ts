@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createServer } from "@event-ingestion/server";
+import { createServer, type EventServer } from "@event-ingestion/server";
 import type { JobStore } from "@event-ingestion/store";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
 import { defineHandler, Reject, runWorker } from "@event-ingestion/worker";
@@ -49,6 +49,7 @@ export function start(
 /** A server with a store in memory, `event` pointed at it, and a folder for files. */
 export interface Setup {
   store: JobStore;
+  server: EventServer;
   folder: string;
   address: string;
   begin: (...args: string[]) => Running;
@@ -74,6 +75,7 @@ export async function setup({ worker = false }: { worker?: boolean } = {}): Prom
   const begin = (...args: string[]) => start(args, { env: { SERVER_ADDRESS: address }, cwd: folder });
   return {
     store,
+    server,
     folder,
     address,
     begin,
