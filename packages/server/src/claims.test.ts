@@ -143,19 +143,40 @@ test("one event wakes few of many who wait, a burst wakes all", async () => {
   expect(new Set(pages.flatMap(({ jobs }) => jobs.map(({ jobId }) => jobId))).size).toBe(workers);
 });
 
-test("nothing is claimed for a caller that has gone while it waited", async () => {
+test("a caller that goes while it waits is given nothing, and keeps nobody behind it waiting", async () => {
+  withoutPolls();
   const { answered, until } = counter();
   const { client, store, add, open } = await startWorkerService((real) => countClaims(real, answered));
   const [session, other] = [await open(), await open()];
   const gone = new AbortController();
-  const waiting = refusal(client.claim({ session, maxJobs: 1, wait: seconds(30) }, { signal: gone.signal }));
+  const first = refusal(client.claim({ session, maxJobs: 1, wait: seconds(30) }, { signal: gone.signal }));
   await until(1);
+  const second = client.claim({ session: other, maxJobs: 1, wait: seconds(30) });
+  await until(2);
+  gone.abort();
+  expect((await first).code).toBe(Code.Canceled);
+  const [jobId = ""] = await add({});
+  expect((await second).jobs).toMatchObject([{ jobId, attempt: 1 }]);
+  expect((await store.counts()).workers).toMatchObject([{ held: 0 }, { held: 1 }]);
+});
+
+test("a caller that goes when a job is due is given nothing, not even for a moment", async () => {
+  withoutPolls();
+  const { answered, until } = counter();
+  const { client, store, add, open } = await startWorkerService((real) => ({
+    ...countClaims(real, answered),
+    hints: noHints,
+  }));
+  const gone = new AbortController();
+  const request = { session: await open(), maxJobs: 1, wait: seconds(30) };
+  const waiting = refusal(client.claim(request, { signal: gone.signal }));
+  await until(1);
+  const ids = await add({});
   gone.abort();
   expect((await waiting).code).toBe(Code.Canceled);
-  const [jobId = ""] = await add({});
-  expect((await store.get([jobId]))[0]).toMatchObject({ state: "QUEUED", attempts: 0 });
-  const { jobs } = await client.claim({ session: other, maxJobs: 1, wait: seconds(30) });
-  expect(jobs).toMatchObject([{ jobId, attempt: 1 }]);
+  // Whatever is done for the one that is gone comes before this.
+  await client.heartbeat({ session: request.session });
+  expect(await store.get(ids)).toMatchObject([{ state: "QUEUED", attempts: 0 }]);
 });
 
 test("what is claimed for a caller while it goes is handed back, free of charge", async () => {

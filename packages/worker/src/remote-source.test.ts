@@ -180,9 +180,17 @@ test("shutdown hands back what was not begun, lets the rest finish, and waits fo
 test("an idle worker that is stopped leaves no session and no claim behind", async () => {
   const { store, add, job } = await setup();
   const { url } = await serve(store);
-  const worker = start(remote(url), async () => undefined);
+  let claims = 0;
+  const count: Interceptor = (next) => async (request) => {
+    if (request.method !== WorkerService.method.claim) return next(request);
+    claims++;
+    return next(request).finally(() => claims--);
+  };
+  const worker = start(remote(url, [count]), async () => undefined);
   await isWaiting(store);
+  await expect.poll(() => claims, { timeout: 10_000 }).toBe(1);
   await worker.stop();
+  expect(claims).toBe(0);
   expect((await store.counts()).workers).toEqual([]);
   const jobId = await add();
   expect(await job(jobId)).toMatchObject({ state: "QUEUED", attempts: 0 });
@@ -282,7 +290,14 @@ test("jobs whose claim was answered to nobody run soon, although the worker live
 
 test("what runs while an answer is lost keeps its lease, and its verdict counts", async () => {
   const { store, add, job } = await setup();
-  const { url } = await serve(store);
+  const renewed = new Set<string>();
+  const { url } = await serve({
+    ...store,
+    heartbeat(session) {
+      renewed.add(session.id);
+      return store.heartbeat(session);
+    },
+  });
   const running = await add();
   const begun = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<string>();
@@ -293,11 +308,12 @@ test("what runs while an answer is lost keeps its lease, and its verdict counts"
     armed = false;
     throw new ConnectError("the connection broke", Code.Unavailable);
   };
-  const worker = start(remote(url, [lose]), async (_event, { jobId }) => {
+  const run: HandlerFunction = async (_event, { jobId }) => {
     if (jobId !== running) return "other";
     begun.resolve();
     return gate.promise;
-  });
+  };
+  const worker = start(remote(url, [lose]), run, { leaseMs: 5000 });
   await begun.promise;
   armed = true;
   const lost = await add();
@@ -306,6 +322,8 @@ test("what runs while an answer is lost keeps its lease, and its verdict counts"
   await worker.until("settled");
   expect(worker.settled()).toMatchObject([{ jobId: seen }]);
   expect(await job(lost)).toMatchObject({ state: "RUNNING" });
+  renewed.clear();
+  await expect.poll(() => renewed.size, { timeout: 10_000 }).toBe(2);
   gate.resolve("across");
   await worker.until("settled", 3);
   expect(await job(running)).toMatchObject({ state: "SUCCEEDED", attempts: 1 });
