@@ -4,9 +4,10 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
-import { EventRequestSchema, type EventResponse, EventResponseSchema } from "@event-ingestion/api";
+import { EventRequestSchema, type EventResponse, EventResponseSchema, Outcome } from "@event-ingestion/api";
 import { createEventClient } from "@event-ingestion/client";
 import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { connect } from "./event-service.ts";
 
 /** Clients that send one event after the other, as fast as they are answered, until they are stopped. */
 export interface Producers {
@@ -60,6 +61,18 @@ export function startProducers(baseUrl: string): Producers {
       await failed.finally(() => foreign.close());
     },
   };
+}
+
+/** What job each of their events has, as a server says when it is sent again; "new": it was not known. */
+export async function askAgain(baseUrl: string, eventIds: readonly string[]): Promise<string[]> {
+  const service = connect(baseUrl);
+  const jobIds: string[] = [];
+  for (let at = 0; at < eventIds.length; at += 1000) {
+    const events = eventIds.slice(at, at + 1000).map((eventId) => ({ eventId, payload }));
+    const { results } = await service.ingestBatch({ events });
+    for (const { jobId, outcome } of results) jobIds.push(outcome === Outcome.DUPLICATE ? jobId : "new");
+  }
+  return jobIds;
 }
 
 type Send = (eventId: string) => Promise<EventResponse>;

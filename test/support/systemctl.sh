@@ -19,7 +19,7 @@ start() {
 }
 
 stop() {
-  kill -TERM "$(cat "$pid")"
+  kill -TERM "$(cat "$pid")" 2>/dev/null || return 0
   while kill -0 "$(cat "$pid")" 2>/dev/null; do sleep 0.1; done
 }
 
