@@ -21,6 +21,8 @@ export interface ServerOptions {
   maxQueuedJobs?: number;
   /** What one client may take of the network layer, and all of them together. */
   limits?: Partial<Limits>;
+  /** Whether ordinary unary calls are served past connect, which costs far less. Default true. */
+  fastPath?: boolean;
   /** When lost workers kill a job and how long finished jobs are kept. Default 3; 7 days, DEAD 30 days. */
   policy?: Policy;
   /** How long the server goes on taking requests after it said NOT_SERVING, in ms. Default 0. */
@@ -48,6 +50,7 @@ export function resolveOptions(options: ServerOptions): Required<ServerOptions> 
     maxQueuedJobs: 2_000_000,
     policy: { workerLostLimit: 3, keepMs: { SUCCEEDED: 7 * day, CANCELLED: 7 * day, DEAD: 30 * day } },
     limits: {},
+    fastPath: true,
     lameDuckMs: 0,
     graceMs: 5000,
     hardLimitMs: 25_000,

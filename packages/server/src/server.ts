@@ -73,6 +73,7 @@ export function createServer(given: ServerOptions): EventServer {
     },
     fallback: options.fallback,
     limits: options.limits,
+    fastPath: options.fastPath,
     elementLimits: eventLimits(observe),
     shutdownSignal: shutdown.signal,
     onError: (failure) => observe({ kind: "internal-error", ...failure }),

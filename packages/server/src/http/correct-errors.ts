@@ -12,14 +12,17 @@ const maxMessageLength = 1000;
  */
 export function correctErrors({ signal }: Pick<HandlerContext, "signal">): void {
   const correct = () => {
-    const error: unknown = signal.reason;
-    if (!(error instanceof ConnectError)) return;
-    const { code, rawMessage } = error;
-    Object.assign(error, {
-      code: code === Code.Internal && clientFault.test(rawMessage) ? Code.InvalidArgument : code,
-      // Half of a surrogate pair, quoted or left by the cut, cannot be written into a header.
-      rawMessage: rawMessage.slice(0, maxMessageLength).toWellFormed(),
-    });
+    if (signal.reason instanceof ConnectError) correctError(signal.reason);
   };
   signal.addEventListener("abort", correct, { once: true });
+}
+
+/** Corrects one error, in place. */
+export function correctError(error: ConnectError): void {
+  const { code, rawMessage } = error;
+  Object.assign(error, {
+    code: code === Code.Internal && clientFault.test(rawMessage) ? Code.InvalidArgument : code,
+    // Half of a surrogate pair, quoted or left by the cut, cannot be written into a header.
+    rawMessage: rawMessage.slice(0, maxMessageLength).toWellFormed(),
+  });
 }

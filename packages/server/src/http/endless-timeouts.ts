@@ -1,8 +1,8 @@
 import { parseTimeout as parseConnect } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpc } from "@connectrpc/connect/protocol-grpc";
 
-/** More overflows Node's timers, which then warn on stderr and fire at once. */
-const maxTimerMs = 2 ** 31 - 1;
+/** The longest time of a timer of Node, in ms. More overflows Node's timers, which then warn on stderr and fire at once. */
+export const maxTimerMs: number = 2 ** 31 - 1;
 
 /** Takes timeouts of more than 24 days, which the protocols allow, out of a request's header: they are as good as none. */
 export function dropEndlessTimeouts(header: Headers): void {

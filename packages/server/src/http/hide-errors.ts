@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 
 /** A bug met while answering; the client knows no more of it than `id`. */
@@ -17,14 +18,23 @@ export function hideError(error: unknown, rpc: string, onError: (failure: RpcFai
 }
 
 /** Only a ConnectError thrown by a handler, or the reason of its signal, is for the client; all else is a bug. */
+export function clientError(
+  error: unknown,
+  call: { signal: AbortSignal; method: DescMethod },
+  onError: (failure: RpcFailure) => void,
+): ConnectError {
+  if (error instanceof ConnectError) return error;
+  const { signal, method } = call;
+  const isAbort = error === signal.reason || (error instanceof Error && error.name === "AbortError");
+  if (signal.aborted && isAbort) return ConnectError.from(signal.reason);
+  return hideError(error, `${method.parent.typeName}/${method.name}`, onError);
+}
+
+/** Makes what goes wrong in a handler what its client may see of it. */
 export function hideErrors(onError: (failure: RpcFailure) => void): Interceptor {
   return (next) => async (request) => {
     const fail = (error: unknown): never => {
-      if (error instanceof ConnectError) throw error;
-      const { signal } = request;
-      const isAbort = error === signal.reason || (error instanceof Error && error.name === "AbortError");
-      if (signal.aborted && isAbort) throw ConnectError.from(signal.reason);
-      throw hideError(error, `${request.service.typeName}/${request.method.name}`, onError);
+      throw clientError(error, request, onError);
     };
 
     let response: Awaited<ReturnType<typeof next>>;

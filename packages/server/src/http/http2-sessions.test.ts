@@ -119,7 +119,8 @@ test("a rapid reset attack that never has many streams is cut soon, too", async 
   await rapidReset(raw, 40);
   const [goaway] = goaways(await raw.closed);
   const seconds = (performance.now() - began) / 1000;
-  expect(goaway?.payload.readUInt32BE(0)).toBeLessThan(2 * (2500 + 500 * seconds));
+  // None, if the connection is gone before it could be read.
+  expect(goaway?.payload.readUInt32BE(0) ?? 0).toBeLessThan(2 * (2500 + 500 * seconds));
   expect(server.events).toEqual(["http2-session-error"]);
 });
 

@@ -1,13 +1,13 @@
 import type { Http2Server, Http2Session } from "node:http2";
 import type { ConnectionEvent } from "./listener.ts";
 import type { Limits } from "./limits.ts";
-import type { NodeResponse } from "./safe-adapter.ts";
+import type { Answer } from "./stall-guard.ts";
 
 /** What the sessions of a server are held to. */
 export interface SessionWatchOptions {
   limits: Pick<Limits, "pingIntervalMs" | "pingTimeoutMs" | "idleMs">;
   /** The answers under way: a session that has one is not idle. */
-  openAnswers: () => Iterable<NodeResponse>;
+  openAnswers: () => Iterable<Answer>;
   observe: (event: ConnectionEvent) => void;
 }
 
@@ -38,7 +38,7 @@ export function watchSessions(server: Http2Server, options: SessionWatchOptions)
   server.on("sessionError", (error) => observe({ what: "http2-session-error", error }));
 
   const timer = setInterval(() => {
-    for (const response of options.openAnswers()) if ("stream" in response) touch(response.stream.session);
+    for (const answer of options.openAnswers()) if ("session" in answer) touch(answer.session);
     const now = performance.now();
     for (const [session, since] of lastUsed) if (now - since > limits.idleMs) session.close();
     const waiting = pingAll(lastUsed.keys());

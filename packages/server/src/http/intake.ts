@@ -1,4 +1,5 @@
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { compressedFlag } from "@connectrpc/connect/protocol";
 import { type ByteAccount, type ByteBudget, overBudget } from "./byte-budget.ts";
 import type { Inspect } from "./element-limits.ts";
@@ -99,7 +100,8 @@ async function* envelopes(
       if (isStream(intake)) intake.account.keep(length);
     }
   }
-  if (length > 0) yield joined(chunks);
+  // Connect overlooks a message of which nothing but its length came.
+  if (length > 0) throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
 }
 
 /** Many messages may be in one chunk: it is not copied for each of them. */

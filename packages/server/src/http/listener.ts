@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import type { Server as Http1Server } from "node:http";
-import { createServer } from "node:http2";
+import { createServer, type Http2Server } from "node:http2";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import { createCleartextServer } from "./cleartext.ts";
 import { watchSessions } from "./http2-sessions.ts";
 import { http2Options, type Limits, resolveLimits } from "./limits.ts";
-import type { NodeHandler, NodeResponse } from "./safe-adapter.ts";
-import { createStallGuard } from "./stall-guard.ts";
+import type { NodeHandler, RpcHandler } from "./safe-adapter.ts";
+import { type Answer, createStallGuard } from "./stall-guard.ts";
 import { createTlsServer, type TlsOptions } from "./tls.ts";
 
 /** Something the network layer refused or cut. `what` is a fixed word, good as a label. */
@@ -59,7 +59,7 @@ export interface Listener {
  *
  * @throws RangeError for a limit out of range.
  */
-export function createListener(handler: NodeHandler, options: ListenerOptions = {}): Listener {
+export function createListener(handler: RpcHandler, options: ListenerOptions = {}): Listener {
   const limits = resolveLimits(options.limits);
   const observe = options.observe ?? (() => undefined);
   const stopping = new AbortController();
@@ -67,15 +67,21 @@ export function createListener(handler: NodeHandler, options: ListenerOptions = 
   const handle: NodeHandler = (request, response) => {
     // Reset before its turn came; it might be closed already, and then nobody would be told.
     if ("stream" in response && response.stream.destroyed) return;
-    guard.watch(response);
+    guard.watch("stream" in response ? response.stream : response);
     if ("stream" in request) sessions.touch(request.stream.session);
-    if (stopping.signal.aborted) closeAfter(response);
+    if (stopping.signal.aborted && !("stream" in response)) closeAfter(response);
     handler(request, response);
   };
   const http2 = createServer(http2Options(limits), handle).on("checkContinue", (request, response) => {
     // Left to itself, Node does this to a stream that was reset, too, and throws outside of every handler.
     if (!response.stream.destroyed) response.writeContinue();
     handle(request, response);
+  });
+  takeStreams(http2, (stream, headers) => {
+    if (stream.destroyed || !handler.serveHttp2?.(stream, headers)) return false;
+    guard.watch(stream);
+    sessions.touch(stream.session);
+    return true;
   });
   const http1: Http1Server =
     options.tls === undefined
@@ -91,7 +97,7 @@ export function createListener(handler: NodeHandler, options: ListenerOptions = 
     NetServer.prototype.close.call(http1);
     stopping.abort();
     sessions.closeAll();
-    for (const response of guard.open) closeAfter(response);
+    for (const answer of guard.open) closeAfter(answer);
     const idleTimer = setInterval(() => http1.closeIdleConnections(), 100);
     void closed.then(() => clearInterval(idleTimer));
   };
@@ -114,6 +120,14 @@ export function createListener(handler: NodeHandler, options: ListenerOptions = 
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** Offers every stream to `take`; those that it does not take become requests and responses. */
+function takeStreams(server: Http2Server, take: NonNullable<RpcHandler["serveHttp2"]>): void {
+  const request = server.listeners("stream")[0];
+  server.removeAllListeners("stream").on("stream", (stream, headers, ...rest: unknown[]) => {
+    if (!take(stream, headers)) request?.call(server, stream, headers, ...rest);
+  });
 }
 
 /** The connections of either protocol, those in a TLS handshake included. */
@@ -141,8 +155,8 @@ async function listen(server: Http1Server, { host, port }: Address, observe: Obs
 }
 
 /** An HTTP/2 connection is closed by its session instead. */
-function closeAfter(response: NodeResponse): void {
-  if (!("stream" in response) && !response.headersSent) response.setHeader("connection", "close");
+function closeAfter(answer: Answer): void {
+  if ("setHeader" in answer && !answer.headersSent) answer.setHeader("connection", "close");
 }
 
 /** By code: the texts of Node are for those who know what EADDRINUSE means. */

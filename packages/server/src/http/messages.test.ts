@@ -120,6 +120,10 @@ test.each(forms.slice(1))("$form: a length prefix that lies", async ({ path, typ
   });
   expect(await send(Buffer.from([0, 0, 0, 0, 9, 1]))).toMatchObject({ outcome: "invalid_argument" });
   expect(await send(Buffer.from([0, 0]))).toMatchObject({ outcome: "invalid_argument" });
+  expect(await send(Buffer.from([0, 0, 0, 0, 9]))).toMatchObject({ outcome: "invalid_argument" });
+  expect(await send(Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 9]))).toMatchObject({
+    outcome: "invalid_argument",
+  });
   expect(await send(Buffer.alloc(0))).toMatchObject({ outcome: "unimplemented" });
 });
 

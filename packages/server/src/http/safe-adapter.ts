@@ -13,6 +13,8 @@ import { createByteBudget, openAccount } from "./byte-budget.ts";
 import { correctErrors } from "./correct-errors.ts";
 import { type ElementLimit, inspectElements } from "./element-limits.ts";
 import { dropEndlessTimeouts } from "./endless-timeouts.ts";
+import { createFastUnary, type FastUnary } from "./fast/fast-unary.ts";
+import { recordUnary, type UnarySpec } from "./fast/recording-router.ts";
 import { finalizeOnAbort } from "./finalize-on-abort.ts";
 import { checkQuery } from "./get-query.ts";
 import { hideError, hideErrors, type RpcFailure } from "./hide-errors.ts";
@@ -23,6 +25,9 @@ import { meteredGzip } from "./metered-gzip.ts";
 import { createReceiveDeadline } from "./receive-deadline.ts";
 import { answerUnknownMethod } from "./unknown-method.ts";
 
+/** Unknown fields, kept, take a hundred times their size. */
+const binaryOptions = { readUnknownFields: false };
+
 /** A request over HTTP/1.1 or HTTP/2. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 /** The answer to a `NodeRequest`. Node types two methods so differently for both kinds that neither could be called. */
@@ -32,6 +37,11 @@ export type NodeResponse = (ServerResponse | Http2ServerResponse) & {
 };
 /** Answers one request. */
 export type NodeHandler = (request: NodeRequest, response: NodeResponse) => void;
+/** Answers requests, and some of those over HTTP/2 without request and response objects. */
+export interface RpcHandler extends NodeHandler {
+  /** Takes a stream, or returns false and has not touched it. */
+  serveHttp2?: FastUnary["serveHttp2"];
+}
 
 /** What `safeAdapter` takes. */
 export interface SafeAdapterOptions extends Pick<
@@ -47,6 +57,8 @@ export interface SafeAdapterOptions extends Pick<
   /** Told of requests that did not arrive in time; must not throw. */
   observe?: (event: ConnectionEvent) => void;
   limits?: Partial<Limits>;
+  /** Whether unary calls without anything special about them are served past connect, which costs far less. Default true. */
+  fastPath?: boolean;
   /** Checked before messages are decoded. */
   elementLimits?: readonly ElementLimit[];
 }
@@ -58,7 +70,7 @@ export interface SafeAdapterOptions extends Pick<
  *
  * @throws RangeError for a limit out of range.
  */
-export function safeAdapter(options: SafeAdapterOptions): NodeHandler {
+export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
   const { fallback, onError, observe, shutdownSignal } = options;
   const limits = resolveLimits(options.limits);
   const intakeLimits = {
@@ -73,23 +85,33 @@ export function safeAdapter(options: SafeAdapterOptions): NodeHandler {
   });
   const router = createConnectRouter({
     acceptCompression: [gzip],
-    // Kept, each of them takes a hundred times its size.
-    binaryOptions: { readUnknownFields: false },
+    binaryOptions,
     readMaxBytes: limits.readMaxBytes,
     writeMaxBytes: limits.writeMaxBytes,
     interceptors: [hideErrors(onError), finalizeOnAbort, ...(options.interceptors ?? [])],
     requestGate: gate(options),
     ...(shutdownSignal && { shutdownSignal }),
   });
-  options.routes(router);
+  const unary = new Map<string, UnarySpec>();
+  options.routes(recordUnary(router, unary));
   const rpcs = new Map(router.handlers.map((rpc) => [rpc.requestPath, rpc]));
+  const expired = () => observe?.({ what: "receive-deadline" });
+  const fast = createFastUnary({
+    ...options,
+    rpcs: options.fastPath === false ? new Map() : unary,
+    binaryOptions,
+    compression: gzip,
+    limits: { ...limits, ...intakeLimits },
+    expired,
+  });
   const deadline = createReceiveDeadline({
     receiveMs: limits.receiveMs,
-    expired: () => observe?.({ what: "receive-deadline" }),
+    expired,
     ...(shutdownSignal && { shutdownSignal }),
   });
 
-  return (request, response) => {
+  const handler: NodeHandler = (request, response) => {
+    if (!("stream" in request) && !("stream" in response) && fast.serveHttp1(request, response)) return;
     const path = (request.url ?? "").replace(/\?.*/s, "");
     const rpc = rpcs.get(path);
     const broken = (error: unknown) => {
@@ -106,6 +128,7 @@ export function safeAdapter(options: SafeAdapterOptions): NodeHandler {
       broken(error);
     }
   };
+  return Object.assign(handler, { serveHttp2: fast.serveHttp2 });
 }
 
 /** The gate given, in which an unexpected error is a bug like one in a handler. */

@@ -1,12 +1,15 @@
-import { constants } from "node:http2";
-import type { NodeResponse } from "./safe-adapter.ts";
+import type { ServerResponse } from "node:http";
+import { constants, type ServerHttp2Stream } from "node:http2";
+
+/** Where an answer is written to. */
+export type Answer = ServerResponse | ServerHttp2Stream;
 
 /** Cuts answers that nobody reads. */
 export interface StallGuard {
   /** Watches an answer until it is closed. */
-  watch(response: NodeResponse): void;
+  watch(answer: Answer): void;
   /** The answers that are not closed yet. */
-  readonly open: Iterable<NodeResponse>;
+  readonly open: Iterable<Answer>;
   stop(): void;
 }
 
@@ -19,26 +22,32 @@ const bytesPerMs = 32;
  * before: that would cut a slow reader of equal messages.
  */
 export function createStallGuard(stallMs: number, stalled: () => void): StallGuard {
-  const lastProgress = new Map<NodeResponse, number>();
+  const lastProgress = new Map<Answer, number>();
   const timer = setInterval(
     () => {
       const now = performance.now();
-      for (const [response, since] of lastProgress) {
-        const unsent = ("stream" in response ? response.stream : response).writableLength;
-        if (unsent === 0) lastProgress.set(response, now);
+      for (const [answer, since] of lastProgress) {
+        const unsent = answer.writableLength;
+        if (unsent === 0) lastProgress.set(answer, now);
         else if (now - since > stallMs + unsent / bytesPerMs) {
           stalled();
-          cut(response);
+          cut(answer);
         }
       }
     },
     Math.min(1000, stallMs / 4),
   ).unref();
+  // The same functions for all answers: Node's streams of HTTP/2 hold on to their listeners for long.
+  function progress(this: Answer) {
+    lastProgress.set(this, performance.now());
+  }
+  function forget(this: Answer) {
+    lastProgress.delete(this);
+  }
   return {
-    watch(response) {
-      const progress = () => lastProgress.set(response, performance.now());
-      progress();
-      response.on("drain", progress).once("close", () => lastProgress.delete(response));
+    watch(answer) {
+      progress.call(answer);
+      answer.on("drain", progress).on("close", forget);
     },
     get open() {
       return lastProgress.keys();
@@ -47,7 +56,7 @@ export function createStallGuard(stallMs: number, stalled: () => void): StallGua
   };
 }
 
-function cut(response: NodeResponse): void {
-  if ("stream" in response) response.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-  else response.destroy();
+function cut(answer: Answer): void {
+  if ("session" in answer) answer.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  else answer.destroy();
 }

@@ -30,6 +30,13 @@ export interface TestServer extends Target {
   shutdown: AbortController;
 }
 
+let fastPath = true;
+
+/** Says whether servers without an option for it have a fast path. */
+export function setFastPath(on: boolean): void {
+  fastPath = on;
+}
+
 /** Echo, health, reflection and an EventService without methods on a free port; `/healthz` and `/throw` beside them. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const events: ConnectionEvent["what"][] = [];
@@ -52,6 +59,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     onError: (failure) => void failures.push(failure),
     observe,
     shutdownSignal: shutdown.signal,
+    fastPath,
     ...(options.limits && { limits: options.limits }),
     ...options.adapter,
   });

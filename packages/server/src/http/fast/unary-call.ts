@@ -1,0 +1,176 @@
+import { constants } from "node:http2";
+import type { Message } from "@bufbuild/protobuf";
+import type { ConnectRouterOptions } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { overBudget } from "../byte-budget.ts";
+import { correctError } from "../correct-errors.ts";
+import type { Deadlines } from "../deadlines.ts";
+import { clientError, hideError, type RpcFailure } from "../hide-errors.ts";
+import type { IntakeLimits } from "../intake.ts";
+import { type Aborting, CallContext, type CallStart } from "./call-context.ts";
+import type { Answer, Exchange, Receiver } from "./exchange.ts";
+import type { Rpc } from "./rpc.ts";
+import { tooLarge } from "./too-large.ts";
+import type { Form } from "./unary-protocol.ts";
+
+/** What the calls of a server share. */
+export interface Surroundings extends Aborting {
+  limits: IntakeLimits;
+  /** Gets the calls that are being received. */
+  receiving: Deadlines<UnaryCall>;
+  requestGate: ConnectRouterOptions["requestGate"];
+  /** For large answers to clients that accept it. */
+  compression: Compression;
+  onError: (failure: RpcFailure) => void;
+}
+
+/** What a call is. */
+export interface UnaryCallStart extends Omit<CallStart, "method"> {
+  rpc: Rpc;
+  times: ReceiveTimes;
+}
+
+/** How long a call may take, in ms, to send its last byte: without an answer, and after one. */
+export interface ReceiveTimes {
+  receiveMs: number;
+  lingerMs: number;
+}
+
+/** Smaller answers are not compressed. */
+const compressMinBytes = 1024;
+
+/**
+ * The course of a call: it is received, handled, and over.
+ *
+ * While it is received its bytes are kept and counted, and it stands under a deadline. It leaves this state with its last
+ * byte, or with an answer as soon as it is certain that it cannot be served; then its client has `lingerMs` to end the
+ * request and see the answer, and what still comes is thrown away. While it is handled its bytes count. It is over once
+ * it is answered or its client goes away, whatever comes first; what comes later changes nothing.
+ */
+export class UnaryCall implements Receiver {
+  readonly exchange: Exchange;
+  over = false;
+  readonly #rpc: Rpc;
+  readonly #form: Form;
+  readonly #times: ReceiveTimes;
+  readonly #surroundings: Surroundings;
+  readonly #context: CallContext;
+  #chunks: Buffer[] = [];
+  #length = 0;
+
+  constructor({ rpc, times, ...start }: UnaryCallStart, surroundings: Surroundings) {
+    this.exchange = start.exchange;
+    this.#rpc = rpc;
+    this.#form = start.form;
+    this.#times = times;
+    this.#surroundings = surroundings;
+    this.#context = new CallContext({ ...start, method: rpc.method }, surroundings);
+  }
+
+  begin(): void {
+    const { receiving, requestGate } = this.#surroundings;
+    receiving.add(this, performance.now() + this.#times.receiveMs);
+    this.exchange.open(this);
+    if (requestGate === undefined) this.#receive();
+    else void this.#passThrough(requestGate);
+  }
+
+  data(chunk: Buffer): void {
+    const { budget, readMaxBytes } = this.#surroundings.limits;
+    if (this.over) return;
+    if (!budget.take(chunk.length)) return this.#fail(overBudget());
+    this.#length += chunk.length;
+    this.#chunks.push(chunk);
+    const most = this.#form.protocol.most(this.#chunks[0] ?? chunk, readMaxBytes);
+    if (this.#length > most) void this.#handle();
+  }
+
+  end(): void {
+    this.#surroundings.receiving.delete(this);
+    if (!this.over) void this.#handle();
+  }
+
+  close(): void {
+    this.#surroundings.receiving.delete(this);
+    this.#context.leave();
+    this.#finish();
+  }
+
+  async #passThrough(gate: NonNullable<Surroundings["requestGate"]>): Promise<void> {
+    try {
+      await gate(this.#context);
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#receive();
+  }
+
+  #receive(): void {
+    if (this.exchange.gone) return;
+    const { budget, readMaxBytes } = this.#surroundings.limits;
+    const declared = Number(this.exchange.headers["content-length"]) || 0;
+    if (!budget.fits(Math.min(declared, readMaxBytes))) this.#fail(overBudget());
+    else if (declared > readMaxBytes && !this.#form.protocol.hasEnvelopes)
+      this.#fail(tooLarge(readMaxBytes, declared));
+    this.exchange.read();
+  }
+
+  async #handle(): Promise<void> {
+    const { protocol, json } = this.#form;
+    try {
+      const output = await this.#rpc.invoke(this.#decode(), this.#context);
+      const message = this.#rpc.encode(output, json);
+      const compression = this.#compressionFor(message);
+      const sent = compression === undefined ? message : await compression.compress(message);
+      this.#answer(protocol.success(this.#context, sent, compression?.name));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #decode(): Message {
+    const { readMaxBytes, inspect } = this.#surroundings.limits;
+    const { protocol, json } = this.#form;
+    const [first] = this.#chunks;
+    const body = first?.length === this.#length ? first : Buffer.concat(this.#chunks);
+    return protocol.unwrap(body, readMaxBytes, (message) => {
+      inspect(message, { schema: this.#rpc.method.input, json });
+      return this.#rpc.decode(message, json);
+    });
+  }
+
+  #compressionFor({ length }: Uint8Array): Compression | undefined {
+    if (length < compressMinBytes) return undefined;
+    const { compression } = this.#surroundings;
+    const accepted = String(this.exchange.headers[this.#form.protocol.fields.acceptEncoding]).split(",");
+    return accepted.some((name) => name.trim() === compression.name) ? compression : undefined;
+  }
+
+  #fail(reason: unknown): void {
+    const { onError } = this.#surroundings;
+    const error = clientError(reason, this.#context, onError);
+    correctError(error);
+    try {
+      this.#answer(this.#form.protocol.failure(this.#context, error));
+    } catch (unsendable) {
+      hideError(unsendable, this.exchange.path, onError);
+      this.exchange.cut(constants.NGHTTP2_INTERNAL_ERROR);
+    }
+  }
+
+  #answer(answer: Answer): void {
+    if (this.over || this.exchange.gone) return;
+    this.exchange.answer(answer);
+    this.#context.end();
+    this.#finish();
+    if (this.exchange.received) return;
+    this.#surroundings.receiving.add(this, performance.now() + this.#times.lingerMs);
+  }
+
+  #finish(): void {
+    this.over = true;
+    this.#surroundings.limits.budget.give(this.#length);
+    this.#length = 0;
+    this.#chunks = [];
+  }
+}
