@@ -108,8 +108,13 @@ interface Stop {
 }
 
 function createStop({ signal, draining, idleMs }: IngestStreamOptions): Stop {
-  const { promise: stopped, resolve } = Promise.withResolvers<Step>();
-  const end = (error: unknown) => resolve({ kind: "end", error });
+  let ended: Step | undefined;
+  // One wait at a time is woken. A promise for the life of the stream would keep what every wait of it hung on it.
+  let wake: ((step: Step) => void) | undefined;
+  const end = (error: unknown) => {
+    ended ??= { kind: "end", error };
+    wake?.(ended);
+  };
   const abort = () => end(signal.reason);
   const drain = () => end(retryLater("the server is shutting down; send what has no answer again"));
   const expire = () => end(retryLater(`no batch came for ${idleMs} ms; open a new stream for the next one`));
@@ -118,7 +123,11 @@ function createStop({ signal, draining, idleMs }: IngestStreamOptions): Stop {
   if (draining.aborted) drain();
   return {
     async race(steps, { idle }) {
+      if (ended !== undefined) return ended;
       const timer = idle ? setTimeout(expire, idleMs) : undefined;
+      const stopped = new Promise<Step>((resolve) => {
+        wake = resolve;
+      });
       const waits = steps.filter((step) => step !== undefined);
       return Promise.race([...waits, stopped]).finally(() => clearTimeout(timer));
     },
