@@ -19,8 +19,8 @@ export const targets: readonly Target[] = [
   rate("unary over gRPC, 100 in flight / stock connect no-op", "ingest-grpc-100", "connect-grpc", 4, 6),
   rate("unary over HTTP/1.1 / stock connect no-op", "ingest-http1-100", "connect-http1", 3, 5),
   {
-    title: "CPU of a call without storage / node:http2 no-op",
-    of: "service-noop",
+    title: "CPU of a no-op call to our network layer / node:http2 no-op",
+    of: "listener-noop",
     over: "raw-http2",
     figure: "cpu",
     bound: "at most",

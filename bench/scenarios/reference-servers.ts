@@ -22,6 +22,10 @@ const unary = { protocol: "grpc", calls: { rpc: "IngestEvent" }, inFlight: 100 }
 
 export default [
   noop("raw-http2", "node:http2, canned answer, 100 in flight", { ...unary, file: "raw-http2.ts" }),
+  noop("listener-noop", "the network layer of this server, no-op unary, gRPC, 100 in flight", {
+    ...unary,
+    file: "listener-noop.ts",
+  }),
   noop("service-noop", "this server over a store that keeps nothing, unary, gRPC, 100 in flight", {
     ...unary,
     file: "service-noop.ts",
