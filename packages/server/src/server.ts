@@ -91,10 +91,10 @@ export function createServer(given: ServerOptions): EventServer {
       listener.destroy();
     }, options.hardLimitMs);
     readiness.drain();
-    claims.drain();
     await sleep(options.lameDuckMs);
     listener.stop();
     draining.abort();
+    claims.drain();
     const reason = retryLater("the server is shutting down; call again");
     const grace = setTimeout(() => shutdown.abort(reason), options.graceMs);
     await listener.closed;
