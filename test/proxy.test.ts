@@ -69,6 +69,23 @@ describe.skipIf(!haproxyInstalled && process.env.CI === undefined)(
       expect(JSON.parse(stdout)).toMatchObject({ accepted: true });
     });
 
+    test("a stream of batches passes, each answered before the next is sent", async () => {
+      let answered = Promise.withResolvers<void>();
+      async function* batches() {
+        for (let batch = 0; batch < 3; batch++) {
+          yield { events: [{ eventId: `stream-${batch}`, payload: "x" }] };
+          await answered.promise;
+          answered = Promise.withResolvers();
+        }
+      }
+      const outcomes: Outcome[] = [];
+      for await (const { results } of connect(proxy.url).ingestStream(batches())) {
+        outcomes.push(...results.map(({ outcome }) => outcome));
+        answered.resolve();
+      }
+      expect(outcomes).toEqual([Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.ACCEPTED]);
+    });
+
     test("a payload of the size limit passes, and a larger one is refused by the server", async () => {
       const service = connect(proxy.url);
       const payload = "x".repeat(1024 * 1024);

@@ -78,7 +78,7 @@ export async function askAgain(baseUrl: string, eventIds: readonly string[]): Pr
 type Send = (eventId: string) => Promise<EventResponse>;
 const payload = "x".repeat(200);
 
-/** Repeats what was answered UNAVAILABLE, as the contract says; any other code ends it. */
+/** Repeats what was answered UNAVAILABLE, or broke off in the middle of its answer; anything else ends it. */
 function createForeignClient(
   address: string,
   repeated: (code: string) => void,
@@ -100,9 +100,10 @@ function createForeignClient(
       try {
         return await call(eventId);
       } catch (error) {
-        const { code } = error as ServiceError;
-        if (code !== status.UNAVAILABLE) throw error;
-        repeated(status[code]);
+        const { code, details } = error as ServiceError;
+        const isCut = code === status.INTERNAL && details.includes("ended without gRPC status");
+        if (code !== status.UNAVAILABLE && !isCut) throw error;
+        repeated(isCut ? "cut" : status[code]);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }

@@ -35,13 +35,13 @@ test("RetryInfo without a delay asks for a retry all the same", () => {
 test("of the codes only UNAVAILABLE is tried again, and what the transport says when the connection broke", () => {
   const codes = Object.values(Code).filter((code) => typeof code === "number");
   const tried = codes.filter((code) => delay(failed(code)) !== undefined);
-  expect(new Set(tried)).toEqual(new Set([Code.Unavailable, Code.Aborted, Code.Canceled]));
+  expect(new Set(tried)).toEqual(new Set([Code.Unavailable, Code.Aborted, Code.Canceled, Code.Internal]));
 });
 
 test("an answer of the server is no broken connection", () => {
-  const answers = [failed(Code.Aborted), failed(Code.Canceled)];
+  const answers = [failed(Code.Aborted), failed(Code.Canceled), failed(Code.Internal)];
   for (const answer of answers) answer.isWireError = true;
-  expect(answers.map((answer) => delay(answer))).toEqual([undefined, undefined]);
+  expect(answers.map((answer) => delay(answer))).toEqual([undefined, undefined, undefined]);
 });
 
 test.each([

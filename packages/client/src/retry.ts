@@ -51,15 +51,20 @@ function isBrokenConnection({ code, cause, isWireError }: ConnectError): boolean
     case Code.Aborted:
     case Code.Canceled:
       return true;
-    // A stream that the server did not begin or did not end, as when it goes away while the call comes.
+    // A stream that the server did not begin or did not end, as when it goes away while the call comes. Without a cause it is
+    // an answer that ended before its status, as proxies pass on what a server that died had begun.
     case Code.Internal:
-      return cause instanceof Error && "code" in cause && cause.code === "ERR_HTTP2_STREAM_ERROR";
+      return cause === undefined || isStreamError(cause);
     // All that fetch says of the network is TypeError.
     case Code.Unknown:
       return cause instanceof TypeError;
     default:
       return false;
   }
+}
+
+function isStreamError(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === "ERR_HTTP2_STREAM_ERROR";
 }
 
 /** google.rpc.RetryInfo, 0 if it has no delay; undefined: there is none. */
