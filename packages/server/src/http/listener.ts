@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Server as Http1Server } from "node:http";
-import { createServer, type Http2Server } from "node:http2";
+import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import { createCleartextServer } from "./cleartext.ts";
 import { watchSessions } from "./http2-sessions.ts";
@@ -78,8 +78,8 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
     handle(request, response);
   });
   takeStreams(http2, (stream, headers) => {
-    if (stream.destroyed || !handler.serveHttp2?.(stream, headers)) return false;
-    guard.watch(stream);
+    if (stream.destroyed || !handler.serveHttp2?.(stream, headers, guard.forget)) return false;
+    guard.watchOnce(stream);
     sessions.touch(stream.session);
     return true;
   });
@@ -123,7 +123,10 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
 }
 
 /** Offers every stream to `take`; those that it does not take become requests and responses. */
-function takeStreams(server: Http2Server, take: NonNullable<RpcHandler["serveHttp2"]>): void {
+function takeStreams(
+  server: Http2Server,
+  take: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean,
+): void {
   const request = server.listeners("stream")[0];
   server.removeAllListeners("stream").on("stream", (stream, headers, ...rest: unknown[]) => {
     if (!take(stream, headers)) request?.call(server, stream, headers, ...rest);

@@ -8,6 +8,9 @@ export type Answer = ServerResponse | ServerHttp2Stream;
 export interface StallGuard {
   /** Watches an answer until it is closed. */
   watch(answer: Answer): void;
+  /** Watches one that is written at once, until `forget`. */
+  watchOnce(answer: Answer): void;
+  forget(answer: Answer): void;
   /** The answers that are not closed yet. */
   readonly open: Iterable<Answer>;
   stop(): void;
@@ -37,18 +40,15 @@ export function createStallGuard(stallMs: number, stalled: () => void): StallGua
     },
     Math.min(1000, stallMs / 4),
   ).unref();
-  // The same functions for all answers: Node's streams of HTTP/2 hold on to their listeners for long.
-  function progress(this: Answer) {
-    lastProgress.set(this, performance.now());
-  }
-  function forget(this: Answer) {
-    lastProgress.delete(this);
-  }
+  const forget = (answer: Answer) => void lastProgress.delete(answer);
   return {
     watch(answer) {
-      progress.call(answer);
-      answer.on("drain", progress).on("close", forget);
+      const progress = () => lastProgress.set(answer, performance.now());
+      progress();
+      answer.on("drain", progress).once("close", () => forget(answer));
     },
+    watchOnce: (answer) => void lastProgress.set(answer, performance.now()),
+    forget,
     get open() {
       return lastProgress.keys();
     },

@@ -14,7 +14,7 @@ import type { Form } from "./unary-protocol.ts";
 
 /** What a call is. */
 export interface CallStart {
-  method: DescMethod;
+  rpc: { method: DescMethod };
   form: Form;
   exchange: Exchange;
   /** What its client gives it. */
@@ -50,8 +50,8 @@ export class CallContext implements HandlerContext {
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
 
-  constructor({ method, form, exchange, timeoutMs }: CallStart, aborting: Aborting) {
-    this.method = method;
+  constructor({ rpc, form, exchange, timeoutMs }: CallStart, aborting: Aborting) {
+    this.method = rpc.method;
     this.#form = form;
     this.#exchange = exchange;
     this.#aborting = aborting;

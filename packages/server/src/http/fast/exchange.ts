@@ -101,13 +101,19 @@ const exchanges = new Map<ServerHttp2Stream, Http2Exchange>();
 /** Over HTTP/2, on the stream itself: Node's request and response objects cost a tenth of a call. */
 export class Http2Exchange implements Exchange {
   readonly headers: IncomingHttpHeaders;
+  readonly closed: (stream: ServerHttp2Stream) => void;
   receiver: Receiver | undefined;
   trailers: OutgoingHttpHeaders = {};
   readonly #stream: ServerHttp2Stream;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    closed: (stream: ServerHttp2Stream) => void,
+  ) {
     this.#stream = stream;
     this.headers = headers;
+    this.closed = closed;
   }
 
   get authority(): string {
@@ -181,6 +187,8 @@ function sendTrailers(this: ServerHttp2Stream): void {
 }
 
 function tellClose(this: ServerHttp2Stream): void {
-  exchanges.get(this)?.receiver?.close();
+  const exchange = exchanges.get(this);
   exchanges.delete(this);
+  exchange?.receiver?.close();
+  exchange?.closed(this);
 }

@@ -32,7 +32,12 @@ export interface FastUnaryOptions extends Pick<
 /** Takes the calls that it can serve; for others its functions return false and have done nothing. */
 export interface FastUnary {
   serveHttp1(request: IncomingMessage, response: ServerResponse): boolean;
-  serveHttp2(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean;
+  /** Calls `closed` once the stream is. */
+  serveHttp2(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    closed: (stream: ServerHttp2Stream) => void,
+  ): boolean;
 }
 
 /** Node has a deadline of its own for HTTP/1.1. */
@@ -72,10 +77,10 @@ export function createFastUnary(options: FastUnaryOptions): FastUnary {
       if (request.method !== "POST" || form === undefined || form.protocol.name === "grpc") return false;
       return begin(new Http1Exchange(request, response), form, http1Times);
     },
-    serveHttp2(stream, headers) {
+    serveHttp2(stream, headers, closed) {
       const form = formOf(headers["content-type"]);
       if (headers[":method"] !== "POST" || form === undefined) return false;
-      return begin(new Http2Exchange(stream, headers), form, http2Times);
+      return begin(new Http2Exchange(stream, headers, closed), form, http2Times);
     },
   };
 }

@@ -31,11 +31,13 @@ export interface RpcOptions extends Pick<ConnectRouterOptions, "binaryOptions" |
 /** Puts an implementation between its decoder and its encoder, which are those of connect. */
 export function createRpc(spec: UnarySpec, { binaryOptions, interceptors = [], limits }: RpcOptions): Rpc {
   const { method, impl } = spec;
-  const serialization = createMethodSerializationLookup(method, binaryOptions, undefined, limits);
+  const decoders = createMethodSerializationLookup(method, binaryOptions, undefined, limits);
+  // Options cost something with every message, and those given are for decoding.
+  const encoders = createMethodSerializationLookup(method, undefined, undefined, limits);
   return {
     method,
-    decode: (message, json) => serialization.getI(!json).parse(message),
-    encode: (output, json) => serialization.getO(!json).serialize(create(method.output, output)),
+    decode: (message, json) => decoders.getI(!json).parse(message),
+    encode: (output, json) => encoders.getO(!json).serialize(create(method.output, output)),
     invoke:
       interceptors.length === 0
         ? impl

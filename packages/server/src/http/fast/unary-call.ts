@@ -25,7 +25,7 @@ export interface Surroundings extends Aborting {
 }
 
 /** What a call is. */
-export interface UnaryCallStart extends Omit<CallStart, "method"> {
+export interface UnaryCallStart extends CallStart {
   rpc: Rpc;
   times: ReceiveTimes;
 }
@@ -58,13 +58,13 @@ export class UnaryCall implements Receiver {
   #chunks: Buffer[] = [];
   #length = 0;
 
-  constructor({ rpc, times, ...start }: UnaryCallStart, surroundings: Surroundings) {
+  constructor(start: UnaryCallStart, surroundings: Surroundings) {
     this.exchange = start.exchange;
-    this.#rpc = rpc;
+    this.#rpc = start.rpc;
     this.#form = start.form;
-    this.#times = times;
+    this.#times = start.times;
     this.#surroundings = surroundings;
-    this.#context = new CallContext({ ...start, method: rpc.method }, surroundings);
+    this.#context = new CallContext(start, surroundings);
   }
 
   begin(): void {
