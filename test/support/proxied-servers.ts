@@ -37,9 +37,12 @@ export async function startProxy(env: Record<string, string>, certificate?: stri
   for (const stream of [proxy.stdout, proxy.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => (log += text));
   }
+  const end = () => proxy.kill("SIGKILL");
+  process.once("exit", end);
   resources.defer(async () => {
+    process.off("exit", end);
     const exited = once(proxy, "exit");
-    if (proxy.exitCode === null && proxy.kill("SIGKILL")) await exited;
+    if (proxy.exitCode === null && end()) await exited;
   });
   const running = resources.move();
   return {
