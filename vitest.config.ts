@@ -19,6 +19,7 @@ export default defineConfig({
         test: {
           name: "postgres",
           include: ["packages/store-postgres/src/**/*.test.ts"],
+          globalSetup: ["packages/store-postgres/src/testing/global-setup.ts"],
           testTimeout: 60_000,
           benchmark: { include: [] },
         },

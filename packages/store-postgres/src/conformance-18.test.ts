@@ -1,0 +1,3 @@
+import { conformanceOn } from "./testing/conformance-on.ts";
+
+conformanceOn(18);

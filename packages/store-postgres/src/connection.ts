@@ -1,0 +1,131 @@
+import { Socket } from "node:net";
+import { StoreError } from "@event-ingestion/store";
+import { Client, DatabaseError } from "pg";
+import { isRollback, isStale, toStoreError, unavailable } from "./errors.ts";
+import type { Host } from "./hosts.ts";
+
+/** A statement of SQL. One with a name is prepared once on each connection. */
+export interface Statement {
+  name?: string;
+  text: string;
+}
+
+/**
+ * What a statement may have done when its answer is lost:
+ * - nothing: it only reads, or the transaction around it did not end.
+ * - commits: that is unknown.
+ * - promises: that is unknown too, and its answer tells somebody that the commit is safe. So a warning is no answer: a
+ *   commit that was cancelled while it waited for a standby is reported as a success with a warning.
+ */
+export type Effect = "nothing" | "commits" | "promises";
+
+/** @throws StoreError */
+export type Query = <Row>(
+  statement: Statement,
+  values?: readonly unknown[],
+  effect?: Effect,
+) => Promise<Row[]>;
+
+/** A session of the server, for one call at a time. */
+export interface Connection {
+  /** Of no use any more. */
+  readonly broken: boolean;
+  query: Query;
+  /** Commits what `work` did, unless it throws. */
+  transaction: <T>(work: (query: Query) => Promise<T>, effect?: Effect) => Promise<T>;
+  /** Cuts the line, in the middle of whatever runs. */
+  destroy: (reason: string) => void;
+  end: () => Promise<void>;
+}
+
+const begin: Statement = { text: "BEGIN ISOLATION LEVEL READ COMMITTED" };
+const commit: Statement = { text: "COMMIT" };
+const rollback: Statement = { text: "ROLLBACK" };
+
+/** @throws StoreError if nobody answers there within the time, or the user is refused. */
+export async function connect({ name, url }: Host, timeoutMs: number): Promise<Connection> {
+  const socket = new Socket();
+  let lost: string | undefined;
+  let warned = false;
+
+  const client = new Client({
+    connectionString: url,
+    connectionTimeoutMillis: timeoutMs,
+    keepAlive: true,
+    fallback_application_name: "event-ingestion",
+    stream: () => socket,
+  });
+  // What waits for an answer gets these errors too.
+  client.on("error", () => (lost ??= "the connection broke"));
+  client.on("end", () => (lost ??= "the connection ended"));
+  // By code, since the word for the severity is in the language of the server. What is no warning has none.
+  client.on("notice", ({ code }) => (warned ||= code !== "00000"));
+
+  const destroy = (reason: string) => {
+    lost ??= reason;
+    socket.destroy();
+  };
+  /** An error ends the transaction, or it ends the server. Who answers afterwards has rolled back. */
+  const hasRolledBack = async (error: unknown): Promise<boolean> => {
+    if (lost !== undefined || !(error instanceof DatabaseError) || !isRollback(error)) return false;
+    return client.query(rollback).then(
+      () => true,
+      () => false,
+    );
+  };
+
+  const query: Query = async <Row>(
+    statement: Statement,
+    values?: readonly unknown[],
+    effect: Effect = "nothing",
+  ) => {
+    warned = false;
+    let rows: Row[];
+    try {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the statement says what its rows are
+      rows = (await client.query({ ...statement, ...(values && { values: [...values] }) })).rows as Row[];
+    } catch (error) {
+      const rolledBack = await hasRolledBack(error);
+      const why =
+        error instanceof DatabaseError || lost === undefined ? error : new Error(lost, { cause: error });
+      if (!rolledBack || isStale(error)) destroy("the server failed");
+      const outcome = rolledBack || effect === "nothing" ? "notApplied" : "unknown";
+      throw toStoreError(why, { outcome, where: name });
+    }
+    if (!warned || effect !== "promises") return rows;
+    destroy("a commit was cancelled");
+    throw new StoreError("unknown", "unavailable", `${name} did not wait until the commit was safe`);
+  };
+
+  const transaction: Connection["transaction"] = async (work, effect = "commits") => {
+    await query(begin);
+    try {
+      const result = await work(query);
+      await query(commit, undefined, effect);
+      return result;
+    } catch (error) {
+      // If it was not the server that ended it. Whatever comes of this, the first error is the one to tell.
+      if (lost === undefined) await query(rollback).catch(() => undefined);
+      throw error;
+    }
+  };
+
+  try {
+    await client.connect();
+  } catch (error) {
+    destroy("it was never made");
+    if (!(error instanceof DatabaseError) && error instanceof Error && error.message === "timeout expired") {
+      throw unavailable(`${name} did not answer within ${timeoutMs} ms`, { cause: error });
+    }
+    throw toStoreError(error, { outcome: "notApplied", where: name });
+  }
+  return {
+    get broken() {
+      return lost !== undefined;
+    },
+    query,
+    transaction,
+    destroy,
+    end: () => client.end(),
+  };
+}

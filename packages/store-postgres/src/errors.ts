@@ -1,0 +1,106 @@
+import { StoreError, type StoreErrorReason } from "@event-ingestion/store";
+import { DatabaseError } from "pg";
+
+/** The SQLSTATE that the server gave, also of the cause of a StoreError. */
+export function sqlState(error: unknown): string | undefined {
+  if (error instanceof StoreError) return sqlState(error.cause);
+  return error instanceof DatabaseError ? error.code : undefined;
+}
+
+/** `where` names the server and the database, without credentials. What the server says is kept as the cause: it may quote data. */
+export function toStoreError(
+  error: unknown,
+  { outcome, where }: { outcome: StoreError["outcome"]; where: string },
+): StoreError {
+  if (error instanceof StoreError) return error;
+  const cause = { cause: error };
+  const code = sqlState(error);
+  if (code === undefined) {
+    return new StoreError(
+      outcome,
+      "unavailable",
+      `${where} cannot be reached: ${systemMessage(error)}`,
+      cause,
+    );
+  }
+  const [reason, message] = meaningOf(code);
+  return new StoreError(outcome, reason, `${where} ${message} (SQLSTATE ${code})`, cause);
+}
+
+function meaningOf(code: string): [StoreErrorReason, string] {
+  switch (code) {
+    case "28000":
+    case "28P01":
+      return ["invalid", "refuses the user or the password"];
+    case "3D000":
+      return ["invalid", "does not have that database"];
+    case "42501":
+      return ["invalid", "does not give the user the rights that are needed"];
+    case "25006":
+      return ["unavailable", "is read-only"];
+    case "53100":
+      return ["unavailable", "has a full disk"];
+    case "53300":
+      return ["overloaded", "has no connection left"];
+    case "57014":
+      return ["unavailable", "cancelled the call"];
+    case "57P01":
+    case "57P02":
+    case "57P03":
+      return ["unavailable", "is starting or shutting down"];
+  }
+  switch (code.slice(0, 2)) {
+    case "40":
+      return ["unavailable", "is too busy with calls that wait for each other"];
+    case "3F":
+    case "42":
+      return ["incompatible", "does not have the tables that this version expects"];
+    case "XX":
+      return ["corrupt", "is damaged"];
+    default:
+      return ["unavailable", "failed"];
+  }
+}
+
+/** Errors after which the server has undone the statement, if it goes on: the same codes can announce its end. */
+export function isRollback(error: unknown): boolean {
+  const code = sqlState(error);
+  return code !== undefined && (/^(0A|22|23|25|26|28|3D|3F|40|42|53|54|55)/.test(code) || code === "57014");
+}
+
+/** Errors that another connection may not have: prepared statements are gone, or the primary became a standby. */
+export function isStale(error: unknown): boolean {
+  return /^(26|25006$)/.test(sqlState(error) ?? "");
+}
+
+/** Worth another try with the same input: a deadlock, or a conflict between transactions. */
+export function isConflict(error: unknown): boolean {
+  return sqlState(error)?.startsWith("40") === true;
+}
+
+/** Nothing can be written until there is space. */
+export function isFull(error: unknown): boolean {
+  return sqlState(error) === "53100";
+}
+
+/** The server has no room for another connection; those that are there work. */
+export function isCrowded(error: unknown): boolean {
+  return sqlState(error) === "53300";
+}
+
+export function damaged(message: string): StoreError {
+  return new StoreError("notApplied", "corrupt", `${message}: restore a backup`);
+}
+
+export function incompatible(message: string): StoreError {
+  return new StoreError("notApplied", "incompatible", message);
+}
+
+export function unavailable(message: string, options?: ErrorOptions): StoreError {
+  return new StoreError("notApplied", "unavailable", message, options);
+}
+
+function systemMessage(error: unknown): string {
+  if (error instanceof Error && "code" in error) return String(error.code);
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,69 @@
+import type { JobStore, StoreError } from "@event-ingestion/store";
+
+const firstProbeMs = 100;
+const maxProbeMs = 5000;
+/** After so long a failure is a new one, and the delays begin anew. */
+const calmMs = 30_000;
+
+/**
+ * Whether the database can be used:
+ * - open: everything runs. Left when no connection can be made, or the disk of the server is full.
+ * - stalled: the disk is full. Appends are refused, the rest is tried.
+ * - closed: no connection can be made, or only to a server that would not keep what was promised. Everything is refused.
+ *
+ * Stalled and closed are left when a probe has made a connection and committed on it. Probes begin at once and come ever
+ * less often, so a database that is down is not pressed, and refused calls cost it nothing.
+ */
+export interface Gate {
+  readonly health: JobStore["health"];
+  /** @throws StoreError what closed it, for appends also what stalled it */
+  check: (lane: Lane) => void;
+  /** Draws the consequences of an error that is not one call's alone. */
+  fail: (kind: "stalled" | "closed", reason: StoreError) => void;
+  /** Stops the probes. */
+  end: () => void;
+}
+
+/** What calls do. */
+export type Lane = "append" | "other";
+
+/** `probe` resolves with why the database cannot be used; undefined: it can. */
+export function createGate(probe: () => Promise<StoreError | undefined>): Gate {
+  let state: { kind: "open" } | { kind: "stalled" | "closed"; reason: StoreError } = { kind: "open" };
+  let delayMs = firstProbeMs;
+  let openedAt = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
+  let ended = false;
+
+  const fail: Gate["fail"] = (kind, reason) => {
+    if (state.kind === "open" && performance.now() - openedAt > calmMs) delayMs = firstProbeMs;
+    if (state.kind !== "closed") state = { kind, reason };
+    if (!ended) timer ??= setTimeout(tryAgain, delayMs);
+  };
+  const tryAgain = async () => {
+    delayMs = Math.min(2 * delayMs, maxProbeMs);
+    const reason = await probe();
+    timer = undefined;
+    if (reason === undefined) {
+      state = { kind: "open" };
+      openedAt = performance.now();
+    } else {
+      state = { kind: "closed", reason };
+      fail("closed", reason);
+    }
+  };
+
+  return {
+    get health() {
+      return state.kind === "open" ? { writable: true } : { writable: false, reason: state.reason.message };
+    },
+    check(lane) {
+      if (state.kind === "closed" || (state.kind === "stalled" && lane === "append")) throw state.reason;
+    },
+    fail,
+    end() {
+      ended = true;
+      clearTimeout(timer);
+    },
+  };
+}

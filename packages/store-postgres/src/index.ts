@@ -1,0 +1,1 @@
+export { type PostgresOptions, openPostgresStore } from "./postgres-store.ts";

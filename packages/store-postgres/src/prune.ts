@@ -1,0 +1,92 @@
+import type { Policy } from "@event-ingestion/store";
+import type { Area } from "./area.ts";
+import { advance, findOldestDay } from "./compaction.ts";
+import type { Query } from "./connection.ts";
+import { sqlState } from "./errors.ts";
+import { dayMs, dayOf, startOfDay } from "./job-id.ts";
+import { tablesOf } from "./job-tables.ts";
+import { cutoffsAt, dropSome, isCoarse } from "./retention.ts";
+
+/** Emptying or dropping the tables of a day may have to move some jobs, and wait for readers. */
+const stepMs = 60_000;
+
+const lock = {
+  name: "lock_retention",
+  text: `SELECT pg_try_advisory_xact_lock(hashtextextended('ingest.retention', 0)) AS locked, ingest.clock() AS now`,
+};
+
+/** A bounded step of applying retention. */
+export type Prune = (keepMs: Policy["keepMs"]) => Promise<{ pruned: number; more: boolean }>;
+
+const nothing = { pruned: 0, more: false };
+
+/** One replica at a time drops jobs, the others leave it to that one. */
+export function createPrune({ others, days }: Area): Prune {
+  let looked = 0;
+
+  const alone = <T>(work: (query: Query, now: number) => Promise<T>, otherwise: T): Promise<T> =>
+    others.transaction(
+      async (query) => {
+        const [row] = await query<{ locked: boolean; now: string }>(lock);
+        return row?.locked === true ? work(query, Number(row.now)) : otherwise;
+      },
+      { deadlineMs: stepMs },
+    );
+
+  /** Makes old days anew without what is due, a step at a time. */
+  const compact = (keepMs: Policy["keepMs"]) =>
+    alone(async (query, now) => {
+      const row = await findOldestDay(query);
+      if (row === undefined || (row.stage === "open" && !isOver(row.day, now, keepMs))) return nothing;
+      const pruned = await advance(query, row, { now, cutoffs: cutoffsAt(now, keepMs) });
+      return { pruned, more: true };
+    }, nothing);
+
+  const dropLeftovers = (keepMs: Policy["keepMs"]) =>
+    alone(
+      async (query, now) => dropSome(query, { now, keepMs, oldest: await findOldestDay(query) }),
+      nothing,
+    );
+
+  /** A day after the other, one a call. */
+  const dropEmptyDay = () =>
+    alone(async (query, now) => {
+      const known = await query<{ day: string }>(
+        {
+          name: "days_before",
+          text: "SELECT day FROM ingest.day WHERE day < $1 AND stage IN ('open', 'old') ORDER BY day",
+        },
+        [dayOf(now - dayMs)],
+      );
+      const day = known[looked++ % Math.max(1, known.length)]?.day;
+      if (day === undefined) return nothing;
+      const { job, outcome, attempt_error } = tablesOf(day);
+      if ((await query({ text: `SELECT FROM ${job} LIMIT 1` })).length > 0) return nothing;
+      await query({
+        text: `SET LOCAL lock_timeout = 500; DROP TABLE ${job}, ${outcome}, ${attempt_error}; DELETE FROM ingest.day WHERE day = '${day}'`,
+      });
+      days.forget(day);
+      return nothing;
+    }, nothing);
+
+  return async (keepMs) => {
+    const step = await compact(keepMs).catch(unlessLocked);
+    const left = await dropLeftovers(keepMs);
+    await dropEmptyDay().catch(unlessLocked);
+    return { pruned: step.pruned + left.pruned, more: step.more || left.more };
+  };
+}
+
+/** Somebody reads those tables for longer than we let others wait for us; the next call tries again. */
+function unlessLocked(error: unknown): typeof nothing {
+  if (sqlState(error) === "55P03") return nothing;
+  throw error;
+}
+
+/** Whether what ended on that day is due, as far as it goes by days. */
+function isOver(day: string, now: number, keepMs: Policy["keepMs"]): boolean {
+  const coarse = Object.values(keepMs).filter(isCoarse);
+  return (
+    coarse.length > 0 && startOfDay(day) + dayMs <= Math.floor((now - Math.min(...coarse)) / dayMs) * dayMs
+  );
+}

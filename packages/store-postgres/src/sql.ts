@@ -1,0 +1,20 @@
+/** The clock of the database, asked once a statement. Milliseconds since 1970. */
+export const now = "(SELECT ingest.clock())";
+
+/** A session that counts has one of so many rows of each counter, so that commits seldom wait for each other. */
+const slots = 32;
+
+/**
+ * Adds to the exact counters what `rows` selects: metric (0: accepted; 3, 4, 5: jobs in that state) and number. Written
+ * where nothing after it has to wait, so that nobody waits in a circle.
+ */
+export function addTally(rows: string): string {
+  return `INSERT INTO ingest.tally (metric, slot, n)
+      SELECT metric, pg_backend_pid() % ${slots}, n FROM (${rows}) AS r(metric, n) WHERE n <> 0 ORDER BY metric
+      ON CONFLICT (metric, slot) DO UPDATE SET n = tally.n + excluded.n`;
+}
+
+/** Whether the text can be in the database at all. */
+export function isStorable(text: string): boolean {
+  return !text.includes("\0") && text.isWellFormed();
+}

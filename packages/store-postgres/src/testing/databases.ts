@@ -1,0 +1,34 @@
+import { randomUUID } from "node:crypto";
+import { execute } from "./postgres-server.ts";
+
+/** A new, empty database on the server of that URL. */
+export async function createDatabase(serverUrl: string): Promise<string> {
+  const name = `test_${randomUUID().replaceAll("-", "_")}`;
+  await execute(serverUrl, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
+  const url = new URL(serverUrl);
+  url.pathname = name;
+  return url.href;
+}
+
+/** Empties the store in a database, which is faster than a new one. Nobody may have it open. */
+export async function emptyStore(url: string): Promise<void> {
+  const tables = ["event_key", "job", "outcome", "attempt_error", "queue", "lease", "session", "tally"];
+  await execute(url, tables.map((table) => `DELETE FROM ingest.${table}`).join(";"));
+}
+
+/**
+ * Lets the clock of the store in that database be moved: it is one function, which all its statements ask. Nobody may
+ * have the store open.
+ */
+export async function installClock(url: string): Promise<void> {
+  await execute(
+    url,
+    `CREATE SCHEMA clock; CREATE TABLE clock.moved AS SELECT 0::int8 AS ms;
+     CREATE OR REPLACE FUNCTION ingest.clock() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
+       AS 'SELECT floor(extract(epoch FROM now()) * 1000)::bigint + (SELECT ms FROM clock.moved)'`,
+  );
+}
+
+export async function moveClock(url: string, ms: number): Promise<void> {
+  await execute(url, `UPDATE clock.moved SET ms = ms + ${Math.round(ms)}`);
+}
