@@ -8,8 +8,8 @@ export interface Days {
   has: (day: string) => boolean;
   /** Its tables turned out to be gone. */
   forget: (day: string) => void;
-  /** Learns which days there are, and makes the coming ones. Cheap if they are there. */
-  ensure: () => Promise<void>;
+  /** Learns which days there are, and makes the coming ones and those wanted. Cheap if they are there. */
+  ensure: (wanted?: Iterable<string>) => Promise<void>;
 }
 
 export function createDays(pool: Pool): Days {
@@ -23,17 +23,19 @@ export function createDays(pool: Pool): Days {
     known = new Set(row?.days);
     return Number(row?.now);
   };
-  const missing = (now: number) =>
-    [-1, 0, 1, 2].map((distance) => dayOf(now + distance * dayMs)).filter((day) => !known.has(day));
+  const missing = (now: number, wanted: Iterable<string>) => {
+    const coming = [-1, 0, 1, 2].map((distance) => dayOf(now + distance * dayMs));
+    return [...new Set([...coming, ...wanted])].filter((day) => !known.has(day));
+  };
 
   return {
     has: (day) => known.has(day),
     forget: (day) => void known.delete(day),
-    async ensure() {
-      if (missing(await learn(pool.query)).length === 0) return;
+    async ensure(wanted = []) {
+      if (missing(await learn(pool.query), wanted).length === 0) return;
       await pool.transaction(async (query) => {
         await query({ text: "SELECT pg_advisory_xact_lock(hashtextextended('ingest.days', 0))" });
-        for (const day of missing(await learn(query))) await query({ text: partitionsOf(day) });
+        for (const day of missing(await learn(query), wanted)) await query({ text: partitionsOf(day) });
       });
       await learn(pool.query);
     },

@@ -7,8 +7,10 @@ import type { Connection } from "./connection.ts";
 import { createCounts } from "./counts.ts";
 import { createDays } from "./days.ts";
 import { isCrowded } from "./errors.ts";
+import { createExport } from "./export.ts";
 import { createGate, type Gate } from "./gate.ts";
 import { parseHosts } from "./hosts.ts";
+import { createImport } from "./import.ts";
 import { createInterventions } from "./interventions.ts";
 import { limits } from "./limits.ts";
 import { createList } from "./list.ts";
@@ -81,6 +83,8 @@ export async function openPostgresStore(url: string, options: PostgresOptions = 
     ...createSettle(area, claims),
     ...createInterventions(area),
     ...createMaintain(area, claims),
+    ...createExport(area),
+    ...createImport(area),
     hints: (signal) => area.hints.listen(signal),
     close,
   };

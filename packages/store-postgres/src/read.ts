@@ -6,7 +6,8 @@ import { type JobRow, selectJob, toJob } from "./job-row.ts";
 import { type JobSearch, type JobTables, plainBytes, searchJobs } from "./job-tables.ts";
 import { isStorable } from "./sql.ts";
 
-interface DetailRow extends JobRow {
+/** The same with its payload and its failures. */
+export interface DetailRow extends JobRow {
   payload: Buffer;
   errors: JobDetail["errors"];
 }
@@ -14,7 +15,8 @@ interface DetailRow extends JobRow {
 const eachId = (select: string) =>
   `SELECT x.* FROM unnest($1::uuid[]) AS i(id) CROSS JOIN LATERAL (${select}) x`;
 
-const detailColumns = ({ attempt_error }: JobTables) => `, j.payload,
+/** What a DetailRow has more than a JobRow. */
+export const detailColumns = ({ attempt_error }: JobTables): string => `, j.payload,
       coalesce((SELECT json_agg(json_build_object('attempt', e.attempt, 'at', e.at, 'error', e.error) ORDER BY e.attempt)
         FROM ${attempt_error} e WHERE e.job_id = i.id AND e.attempt >
           (SELECT max(n.attempt) FROM ${attempt_error} n WHERE n.job_id = i.id) - ${keptErrors}), '[]') AS errors`;
@@ -30,6 +32,10 @@ const byKey = {
   text: "SELECT event_id, job_id FROM ingest.event_key WHERE event_id = ANY ($1::text[]) AND tenant = $2",
 };
 
+export function toDetail(row: DetailRow): JobDetail {
+  return { ...toJob(row), payload: plainBytes(row.payload), errors: row.errors };
+}
+
 /** What is known of jobs. */
 export function createRead(area: Area): Pick<JobStore, "get" | "getDetail" | "find"> {
   return {
@@ -40,8 +46,7 @@ export function createRead(area: Area): Pick<JobStore, "get" | "getDetail" | "fi
     },
     async getDetail(id) {
       const [row] = await searchJobs<DetailRow>(area, [id], details);
-      if (row === undefined) return null;
-      return { ...toJob(row), payload: plainBytes(row.payload), errors: row.errors };
+      return row === undefined ? null : toDetail(row);
     },
     async find(tenant, eventIds) {
       const asked = isStorable(tenant) ? eventIds.filter(isStorable) : [];
