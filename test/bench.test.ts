@@ -77,8 +77,10 @@ test("what takes long runs when it is asked for", () => {
   const { status, stdout } = bench("--only", "finished-jobs", "--rounds", "1", "--backlog", "1000");
   expect(status).toBe(0);
   expect(rows(stdout)).toEqual([
-    expect.stringMatching(/^\| claims after .* (met|missed) \|$/),
+    expect.stringMatching(/^\| SQLite: claims after .* (met|missed) \|$/),
+    expect.stringMatching(/^\| Postgres: .* (met|missed) \|$/),
     expect.stringMatching(/^\| \*\*finished-jobs\*\* .* \| [\d,.]+ jobs\/s \|/),
+    expect.stringMatching(/^\| \*\*postgres-finished-jobs\*\* .* \| [\d,.]+ jobs\/s \|/),
   ]);
 });
 

@@ -1,7 +1,6 @@
 import type { Server } from "../process/server.ts";
 import { untilSucceeded } from "../process/succeeded.ts";
 import { type Bench, latencies, type Scenario } from "../scenario.ts";
-import type { Claims } from "../servers/store-claims.ts";
 import { handlers } from "../to-done.ts";
 
 const batch = { protocol: "grpc", calls: { rpc: "IngestBatch", size: 1000 }, inFlight: 8 } as const;
@@ -68,33 +67,7 @@ const memory: Scenario = {
   },
 };
 
-const finishedBacklogs = 5;
-
-const finished: Scenario = {
-  ...longQueue,
-  name: "finished-jobs",
-  title: `${finishedBacklogs} long queues are worked off in the store by itself; claims of 100 before and after beside`,
-  unit: "jobs",
-  when: "asked",
-  limitSeconds: 3600,
-  async run({ dir, backlog, startChild }) {
-    const child = startChild(new URL("../servers/store-claims.ts", import.meta.url));
-    const count = finishedBacklogs * backlog;
-    const { seconds, beforeMs, afterMs } = await child.ask<Claims>("claims", {
-      url: `sqlite:${dir}/events.db`,
-      finished: count,
-    });
-    const { cpuSeconds } = await child.usage();
-    const also = {
-      "claim ms before": beforeMs,
-      "claim ms after": afterMs,
-      "after / before": afterMs / beforeMs,
-    };
-    return { count, seconds, cpuSeconds, also };
-  },
-};
-
-export default [drain, memory, finished];
+export default [drain, memory];
 
 async function fill(bench: Bench, { url }: Server, count: number): Promise<void> {
   await bench.load({ ...batch, url, until: { count } });

@@ -1,8 +1,8 @@
 // The store by itself: how long a claim takes, before and after very many jobs have finished.
 import type { JobStore, Leased, Session } from "@event-ingestion/store";
-import { openSqliteStore } from "@event-ingestion/store-sqlite";
 import { answers } from "../process/probe.ts";
 import { newEvents } from "./new-event.ts";
+import { openStore } from "./open-store.ts";
 
 /** What was found. */
 export interface Claims {
@@ -18,7 +18,7 @@ const jobsAtOnce = 1000;
 const leaseMs = 60_000;
 
 answers("claims", async ({ url, finished }: { url: string; finished: number }): Promise<Claims> => {
-  const store = await openSqliteStore(url);
+  const store = await openStore(url);
   const session = await store.openSession("bench", leaseMs);
   await finish(store, session, 20 * jobsAtOnce);
   const beforeMs = await timeClaims(store, session);
