@@ -46,7 +46,7 @@ test("an argument is refused, since nothing reads it, exit 2", () => {
 
 test("a store of an unknown kind is named without its password, exit 2", () => {
   const { status, stderr } = start({ STORE_URL: "mysql://user:secret@localhost/x" });
-  expect(stderr).toBe('event-server: STORE_URL must begin with "sqlite:", got mysql:\n');
+  expect(stderr).toBe('event-server: STORE_URL must begin with "sqlite:" or "postgres:", got mysql:\n');
   expect(status).toBe(2);
 });
 

@@ -24,7 +24,8 @@ export const usage = `event-server: accepts events over gRPC, gRPC-Web and Conne
 Environment:
   HOST                 address to listen on (127.0.0.1)
   PORT                 port to listen on, 0 for any free one (50051)
-  STORE_URL            sqlite:PATH or sqlite::memory: (sqlite:./data/events.db)
+  STORE_URL            sqlite:PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST:PORT/DATABASE
+                       (sqlite:./data/events.db)
   STORE_URL_FILE       a file that holds the store's URL; wins over STORE_URL
   HANDLERS             path of a handlers module to run in this process (none)
   MAX_ATTEMPTS         attempts that a job gets, 1 to 1000 (12)

@@ -1,5 +1,6 @@
 import { ConfigError } from "@event-ingestion/app-kit/environment";
 import type { JobStore } from "@event-ingestion/store";
+import { openPostgresStore } from "@event-ingestion/store-postgres";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
 
 /**
@@ -9,7 +10,8 @@ import { openSqliteStore } from "@event-ingestion/store-sqlite";
  */
 export async function openStore(url: string): Promise<JobStore> {
   if (url.startsWith("sqlite:")) return openSqliteStore(url);
+  if (/^postgres(ql)?:/.test(url)) return openPostgresStore(url);
   // The URL may hold a password: only its scheme is shown.
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? "no scheme";
-  throw new ConfigError(`STORE_URL must begin with "sqlite:", got ${scheme}`);
+  throw new ConfigError(`STORE_URL must begin with "sqlite:" or "postgres:", got ${scheme}`);
 }
