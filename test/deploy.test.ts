@@ -2,11 +2,15 @@ import { execFile, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Outcome } from "@event-ingestion/api";
+import { findPostgres, startPostgres } from "@event-ingestion/store-postgres/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connect, statusOf } from "./support/event-service.ts";
+import { connect, statusOf, untilReady } from "./support/event-service.ts";
 import { freePort } from "./support/free-port.ts";
-import { root } from "./support/server-process.ts";
+import { startCluster, systemMajor } from "./support/postgres-cluster.ts";
+import { askAgain, startProducers } from "./support/producers.ts";
+import { root, startServer } from "./support/server-process.ts";
 import { tempDir } from "./support/temp-dir.ts";
 
 // The commands of docs/deploy.md, section by section, as they stand there, with folders of this test for those of the
@@ -36,25 +40,35 @@ for (const section of readFileSync(`${root}docs/deploy.md`, "utf8").split(/^##+ 
   if (commands !== "") sections.set(section.replace(/\n[^]*/, ""), commands);
 }
 const done = new Set<string>();
+const baseUrl = `http://127.0.0.1:${port}`;
 
 /** Runs the commands of a section; the first that fails ends it. */
-async function run(heading: string): Promise<void> {
+async function run(heading: string, variables: Record<string, string> = {}): Promise<void> {
   done.add(heading);
   let commands = sections.get(heading) ?? "";
   for (const [theirs, ours] of here) commands = commands.replaceAll(theirs, ours);
   // This workspace is installed and built already.
   commands = commands.replace(/^npx -y pnpm@12 install && npx -y pnpm@12 build$/m, "");
-  const env = { ...process.env, PATH: `${dir.path}/bin:${process.env.PATH}`, UNITS: units };
+  const env = { ...process.env, PATH: `${dir.path}/bin:${process.env.PATH}`, UNITS: units, ...variables };
   await execute("sh", ["-euc", commands], { cwd: root, env });
 }
 
+/** Everything is this user's here. */
+const sudo = `#!/bin/sh
+case $1 in --*) shift ;; esac
+exec "$@"
+`;
+
+const hasPostgres =
+  (await findPostgres(systemMajor)) !== undefined && spawnSync("pg_dump", ["--version"]).status === 0;
+// The backup needs /proc.
+const hasAll = process.platform === "linux" && hasPostgres;
 const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
 
-// The backup needs Linux.
-describe.skipIf(process.platform !== "linux" && process.env.CI === undefined)("docs/deploy.md", () => {
+describe.skipIf(!hasAll && process.env.CI === undefined)("docs/deploy.md (needs Debian's Postgres)", () => {
   beforeAll(() => {
     for (const name of ["bin", "units", "lib", "backups"]) mkdirSync(join(dir.path, name));
-    writeFileSync(join(dir.path, "bin/sudo"), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
+    writeFileSync(join(dir.path, "bin/sudo"), sudo, { mode: 0o755 });
     symlinkSync(`${root}test/support/systemctl.sh`, join(dir.path, "bin/systemctl"));
     writeFileSync(join(units, "here.sed"), here.map(([theirs, ours]) => `s|${theirs}|${ours}|g\n`).join(""));
   });
@@ -69,13 +83,12 @@ describe.skipIf(process.platform !== "linux" && process.env.CI === undefined)("d
   });
 
   test("one machine: installed, backed up, restored and upgraded, every event keeps its job", async () => {
-    const url = `http://127.0.0.1:${port}`;
     const send = async (names: string[]) => {
       const events = names.map((eventId) => ({ eventId, type: "user.signup", payload: '{"email":"a@b.c"}' }));
-      return (await connect(url).ingestBatch({ events })).results;
+      return (await connect(baseUrl).ingestBatch({ events })).results;
     };
     await run("One machine");
-    expect(await statusOf(url, "/readyz")).toBe(200);
+    expect(await statusOf(baseUrl, "/readyz")).toBe(200);
     const before = await send(["a", "b", "c"]);
 
     await run("Back up");
@@ -86,7 +99,9 @@ describe.skipIf(process.platform !== "linux" && process.env.CI === undefined)("d
     expect(known.map(({ jobId, outcome }) => ({ jobId, outcome }))).toEqual(
       before.map(({ jobId }) => ({ jobId, outcome: Outcome.DUPLICATE })),
     );
-    expect(await connect(url).getStatus({ jobId: late?.jobId ?? "" })).toMatchObject({ status: "not found" });
+    expect(await connect(baseUrl).getStatus({ jobId: late?.jobId ?? "" })).toMatchObject({
+      status: "not found",
+    });
     const again = await send(["late"]);
     expect(again).toMatchObject([{ outcome: Outcome.ACCEPTED }]);
 
@@ -96,6 +111,57 @@ describe.skipIf(process.platform !== "linux" && process.env.CI === undefined)("d
       [...before, ...again].map(({ jobId }) => ({ jobId, outcome: Outcome.DUPLICATE })),
     );
   });
+
+  test("from SQLite to Postgres, dumped and restored: every job keeps its id and its status", async () => {
+    await using postgres = await startPostgres({ major: systemMajor });
+    const [moved, restored] = [await postgres.createDatabase(), await postgres.createDatabase()];
+    const events = [
+      { eventId: "done", type: "user.signup", payload: '{"email":"a@b.c"}' },
+      { eventId: "dead", type: "order.created", payload: '{"amount":0}' },
+      { eventId: "scheduled", payload: "x", processAfter: timestampFromMs(Date.now() + 3_600_000) },
+    ];
+    const { results } = await connect(baseUrl).ingestBatch({ events });
+    const jobIds = results.map(({ jobId }) => jobId);
+    const statuses = (at: string) => Promise.all(jobIds.map((jobId) => connect(at).getStatus({ jobId })));
+    const words = async () => (await statuses(baseUrl)).map(({ status }) => status);
+    await expect.poll(words, { timeout: 20_000 }).toEqual(["done", "failed", "processing"]);
+    const before = await statuses(baseUrl);
+
+    await run("From SQLite to Postgres", { STORE_URL: moved });
+    await using server = await startServer({ env: { STORE_URL: moved } });
+    expect(await statuses(server.url)).toEqual(before);
+
+    await run("Back up Postgres", { STORE_URL: moved });
+    const late = await connect(server.url).ingestEvent({ eventId: "after the dump", payload: "x" });
+    await server.stop();
+    await run("Restore Postgres", { STORE_URL: restored });
+    await using again = await startServer({ env: { STORE_URL: restored } });
+    expect(await statuses(again.url)).toEqual(before);
+    const { results: known } = await connect(again.url).ingestBatch({ events });
+    expect(known.map(({ jobId }) => jobId)).toEqual(jobIds);
+    expect(await connect(again.url).getStatus({ jobId: late.jobId })).toMatchObject({
+      status: "not found",
+    });
+  });
+
+  test("a primary is lost under load: every accepted event keeps its job on the next one", async () => {
+    await using cluster = await startCluster();
+    await using server = await startServer({ env: { STORE_URL: await cluster.createDatabase() } });
+    await untilReady(server.url);
+    const producers = startProducers(server.url);
+    await producers.accepted(500);
+
+    await cluster.primary.kill();
+    await expect.poll(() => statusOf(server.url, "/readyz"), { timeout: 20_000 }).toBe(503);
+    const [next, other] = await cluster.standbysByProgress();
+    const address = { NEW_HOST: "127.0.0.1", NEW_PORT: String(next.port) };
+    await run("Fail over by hand", { NEW: next.url, OTHER: other.url, ...address });
+    await untilReady(server.url, 60_000);
+    await producers.accepted(500);
+    await producers.stop();
+    expect(producers.retries.length).toBeGreaterThan(0);
+    expect(await askAgain(server.url, [...producers.jobs.keys()])).toEqual([...producers.jobs.values()]);
+  }, 120_000);
 
   test.skipIf(!hasSystemd && process.env.CI === undefined)(
     "systemd finds nothing wrong with the unit",

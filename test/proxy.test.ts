@@ -9,19 +9,23 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import { Outcome } from "@event-ingestion/api";
+import { findPostgres, type PostgresServer, startPostgres } from "@event-ingestion/store-postgres/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { connect, statusOf } from "./support/event-service.ts";
-import { startProducers } from "./support/producers.ts";
+import { askAgain, startProducers } from "./support/producers.ts";
 import { haproxyInstalled, type ProxiedServers, startProxy } from "./support/proxied-servers.ts";
 import { root, type ServerProcess } from "./support/server-process.ts";
 import { tempDir } from "./support/temp-dir.ts";
 import { protocols } from "./support/transports.ts";
 
-// deploy/haproxy.cfg, as docker-compose.yml runs it, in front of two servers.
+// deploy/haproxy.cfg, as docker-compose.yml runs it, in front of two servers that share a store.
 
-describe.skipIf(!haproxyInstalled && process.env.CI === undefined)(
-  "behind haproxy (Debian's package)",
+const hasAll = haproxyInstalled && (await findPostgres()) !== undefined;
+
+describe.skipIf(!hasAll && process.env.CI === undefined)(
+  "behind haproxy (Debian's package), over one Postgres",
   () => {
+    let postgres: PostgresServer;
     let proxy: ProxiedServers;
     let first: ServerProcess;
     let second: ServerProcess;
@@ -30,11 +34,15 @@ describe.skipIf(!haproxyInstalled && process.env.CI === undefined)(
       // Takes half a minute, and the other tests meanwhile.
       frozen = freezeOne();
       frozen.catch(() => undefined);
-      proxy = await startProxy({ STORE_URL: "sqlite::memory:", LAME_DUCK_MS: "5000" });
+      postgres = await startPostgres();
+      proxy = await startProxy({ STORE_URL: await postgres.createDatabase(), LAME_DUCK_MS: "5000" });
       [first, second] = await Promise.all([proxy.start("127.0.0.2"), proxy.start("127.0.0.3")]);
       await untilBothServe();
     });
-    afterAll(() => proxy[Symbol.asyncDispose]());
+    afterAll(async () => {
+      await proxy[Symbol.asyncDispose]();
+      await postgres[Symbol.asyncDispose]();
+    });
 
     /** Sends events until each of the two has accepted one. */
     async function untilBothServe(): Promise<void> {
@@ -141,6 +149,7 @@ describe.skipIf(!haproxyInstalled && process.env.CI === undefined)(
       second = await proxy.start("127.0.0.3");
       await untilBothServe();
       await producers.stop();
+      expect(await askAgain(proxy.url, [...producers.jobs.keys()])).toEqual([...producers.jobs.values()]);
     });
 
     test("a frozen server answers when it goes on, after more than 30 s; the others do not wait for it", async () => {
