@@ -82,7 +82,7 @@ test("what takes long runs when it is asked for", () => {
     expect.stringMatching(/^\| \*\*finished-jobs\*\* .* \| [\d,.]+ jobs\/s \|/),
     expect.stringMatching(/^\| \*\*postgres-finished-jobs\*\* .* \| [\d,.]+ jobs\/s \|/),
   ]);
-});
+}, 240_000);
 
 test("in a closed loop rate and latency belong together", async () => {
   const calls = { inFlight: 8, until: { seconds: 0.2 } };
