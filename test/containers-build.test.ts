@@ -1,12 +1,16 @@
 import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, matchesGlob } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { findPostgres, startPostgres } from "@event-ingestion/store-postgres/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { parse } from "yaml";
 import { checkout } from "./support/checkout.ts";
 import { type Instruction, readDockerfile } from "./support/dockerfile.ts";
+import { statusOf } from "./support/event-service.ts";
+import { haproxyInstalled, startProxy } from "./support/proxied-servers.ts";
 import { root } from "./support/server-process.ts";
 import { tempDir } from "./support/temp-dir.ts";
 
@@ -114,6 +118,49 @@ test("what is in the image serves, works and sends", async () => {
     server.child.kill("SIGKILL");
   }
 });
+
+const hasStack = haproxyInstalled && (await findPostgres()) !== undefined;
+
+test.skipIf(!hasStack && process.env.CI === undefined)(
+  "the stack of docker-compose.yml works, with processes for containers",
+  { timeout: 120_000 },
+  async () => {
+    const { services } = parse(readFileSync(join(root, "docker-compose.yml"), "utf8"), {
+      merge: true,
+    }) as Compose;
+    await using postgres = await startPostgres();
+    writeFileSync(join(dir.path, "store-url"), await postgres.createDatabase());
+    const environment = (name: string, address = "") => {
+      const there = Object.entries(services[name]?.environment ?? {});
+      const here = (text: string) =>
+        text.replace("/run/secrets", dir.path).replace("/app", image).replace("proxy:50051", address);
+      return Object.fromEntries(there.map(([key, value]) => [key, here(String(value))]));
+    };
+    await using proxy = await startProxy({ ...environment("server"), LAME_DUCK_MS: "0" });
+    const { host } = new URL(proxy.url);
+    await proxy.start("127.0.0.7");
+    await proxy.start("127.0.0.8");
+    await expect.poll(() => statusOf(proxy.url, "/readyz"), { timeout: 20_000 }).toBe(200);
+
+    const env = { PATH: `${image}/bin:${dirname(process.execPath)}`, LOG_FORMAT: "json" };
+    const [program = ""] = services["worker"]?.command ?? [];
+    const worker = start(program, { ...env, ...environment("worker", host), HEALTH_PORT: "0" });
+    try {
+      const [client = "", ...args] = services["client"]?.command ?? [];
+      const { stdout } = await promisify(execFile)(client, args, {
+        env: { ...env, ...environment("client", host) },
+      });
+      expect(stdout).toContain("done");
+      expect(await worker.stop()).toBe(0);
+    } finally {
+      worker.child.kill("SIGKILL");
+    }
+  },
+);
+
+interface Compose {
+  services: Record<string, { command?: string[]; environment?: Record<string, string | number> }>;
+}
 
 /** The exit code of the Dockerfile's health check for a server at another address. */
 function healthCheck(address: string, env: NodeJS.ProcessEnv): number | null {
