@@ -18,7 +18,7 @@ export interface ByteAccount {
   /** Counts only so many of the bytes added so far. */
   keep(bytes: number): void;
   /** The call is over: nothing of it counts, whatever is added. */
-  close(): void;
+  close: () => void;
   readonly closed: boolean;
 }
 

@@ -10,7 +10,7 @@ export interface StallGuard {
   watch(answer: Answer): void;
   /** Watches one that is written at once, until `forget`. */
   watchOnce(answer: Answer): void;
-  forget(answer: Answer): void;
+  forget: (answer: Answer) => void;
   /** The answers that are not closed yet. */
   readonly open: Iterable<Answer>;
   stop(): void;

@@ -33,11 +33,11 @@ export interface FastUnaryOptions extends Pick<
 export interface FastUnary {
   serveHttp1(request: IncomingMessage, response: ServerResponse): boolean;
   /** Calls `closed` once the stream is. */
-  serveHttp2(
+  serveHttp2: (
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
     closed: (stream: ServerHttp2Stream) => void,
-  ): boolean;
+  ) => boolean;
 }
 
 /** Node has a deadline of its own for HTTP/1.1. */

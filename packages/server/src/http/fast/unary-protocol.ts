@@ -7,7 +7,7 @@ export interface UnaryProtocol {
   name: "connect" | "grpc";
   /** Header fields, in lower case: the time that the client gives, the coding of the body, the codings of an answer. */
   fields: { timeout: string; encoding: string; acceptEncoding: string };
-  parseTimeout(value: string): { timeoutMs?: number; error?: ConnectError | undefined };
+  parseTimeout: (value: string) => { timeoutMs?: number; error?: ConnectError | undefined };
   /** What the answer to a call that succeeds has for trailers. */
   trailers: Readonly<Record<string, string>>;
   /** Whether the body says how long its message is. */
