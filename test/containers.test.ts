@@ -1,11 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DCLinter } from "dclint";
 import { validate } from "dockerfile-utils";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { root } from "./support/server-process.ts";
+import { tempDir } from "./support/temp-dir.ts";
 
 // The files of the containers, as far as they can be checked without an engine. The image's build is replayed by
 // containers-build.test.ts, the proxy by proxy.test.ts.
@@ -124,6 +125,24 @@ test.each(Object.entries(targets))("make %s", (target, commands) => {
   const said = execFileSync("make", ["-n", target, "COMPOSE=engine"], { cwd: root }).toString();
   const calls = said.split("\n").filter((line) => line.startsWith("engine "));
   expect(calls).toEqual(commands.map((command) => `engine ${command}`));
+});
+
+test("make up makes the passwords once, in a closed folder, and hands its variables on", () => {
+  using dir = tempDir();
+  const up = () => {
+    const args = ["--file", join(root, "Makefile"), "up", "WORKERS=4", "COMPOSE=sh -c env engine"];
+    return execFileSync("make", args, { cwd: dir.path, encoding: "utf8" });
+  };
+  expect(up()).toMatch(/^WORKERS=4$/m);
+  const secrets = join(dir.path, "deploy/secrets");
+  const password = readFileSync(join(secrets, "postgres-password"), "utf8");
+  expect(password).toMatch(/^[0-9a-f]{48}$/);
+  expect(readFileSync(join(secrets, "store-url"), "utf8")).toBe(
+    `postgres://event:${password}@postgres:5432/event`,
+  );
+  expect(statSync(secrets).mode & 0o777).toBe(0o700);
+  up();
+  expect(readFileSync(join(secrets, "postgres-password"), "utf8")).toBe(password);
 });
 
 test("make without a target shows them all", () => {

@@ -8,6 +8,7 @@ pid=$UNITS/$last.pid
 log=$UNITS/$last.log
 
 start() {
+  : >"$log"
   variables=$(sed -n 's/^Environment=//p' "$unit" | sed -f "$UNITS/here.sed")
   command=$(sed -n 's/^ExecStart=//p' "$unit" | sed -f "$UNITS/here.sed")
   env -i PATH="$PATH" LOG_FORMAT=json $variables $command >"$log" 2>&1 &
