@@ -1,9 +1,9 @@
-import { type Appended, type NewEvent, checkBatch, findViolation } from "@event-ingestion/store";
+import type { Appended, JobId } from "@event-ingestion/store";
 import { createBodyWriter } from "./body.ts";
-import { type Query, query } from "./driver.ts";
+import { type Query, type Value, maxInsertRows, prepareInsert, query } from "./driver.ts";
+import { type PlainEvent, packAppended, unpackEvents } from "./event-columns.ts";
 import { formatJobId, randomSalt } from "./job-id.ts";
 import { type PayloadRow, checkedPayloadId, headColumns } from "./job-row.ts";
-import { limits } from "./limits.ts";
 import type { Area, Operations } from "./operations.ts";
 
 /** How far acceptance times may be ahead of the clock. */
@@ -17,19 +17,23 @@ export function createAppend({
   changes,
   file,
 }: Area): Pick<Operations, "append" | "lookup"> {
-  const insertJob = db.prepare(`INSERT INTO job(seq, at, salt, max_attempts, run_at, tenant, event_id)
-    VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id, tenant) DO NOTHING`);
-  const writeBody = createBodyWriter(db);
+  const insertJobs = prepareInsert(db, {
+    into: "job",
+    columns: ["seq", "at", "salt", "max_attempts", "run_at", "tenant", "event_id"],
+    onConflict: "ON CONFLICT(event_id, tenant) DO NOTHING",
+  });
+  const writeBodies = createBodyWriter(db);
+  const seqsFrom = query<{ seq: number }>(db, "SELECT seq FROM job WHERE seq >= ?");
   const byKey: Query<PayloadRow> = query(
     db,
     `SELECT ${headColumns}, b.payload FROM job j LEFT JOIN body b USING(seq) WHERE j.event_id = ? AND j.tenant = ?`,
   );
 
-  const known = (event: NewEvent): Appended | null => {
-    const row = byKey.get(event.eventId, event.tenant);
+  const known = ({ tenant, eventId, type, payload }: PlainEvent): Appended | null => {
+    const row = byKey.get(eventId, tenant);
     if (row === undefined) return null;
     const jobId = checkedPayloadId(row, file);
-    const same = row.type === event.type && Buffer.compare(row.payload, event.payload) === 0;
+    const same = row.type === type && Buffer.compare(row.payload, payload) === 0;
     return { outcome: same ? "DUPLICATE" : "CONFLICT", jobId };
   };
 
@@ -39,46 +43,71 @@ export function createAppend({
     return lastAt - now <= maxLeadMs ? Math.max(now, lastAt) : now;
   };
 
-  const insert = (event: NewEvent, { at, now }: { at: number; now: number }): Appended => {
-    const { tenant, eventId, maxAttempts } = event;
-    const seq = counters.get("lastSeq") + 1;
-    const salt = randomSalt();
-    const runAt = laterThan(now, event.runAt);
-    const { changes: inserted } = insertJob.run(seq, at, salt, maxAttempts, runAt, tenant, eventId);
-    if (inserted === 0) {
-      const first = known(event);
-      if (first === null) throw new Error("an event id conflicts with no job");
-      return first;
+  /** Which of them are in the table now, by `seq`: not those whose event is known. */
+  const insert = (jobs: readonly NewJob[], at: number): ReadonlySet<number> => {
+    const values: Value[] = [];
+    for (const { seq, salt, runAt, event } of jobs) {
+      values.push(seq, at, salt, event.maxAttempts, runAt, event.tenant, event.eventId);
     }
-    const jobId = formatJobId({ at, seq, salt });
-    writeBody(seq, jobId, event);
-    counters.set("lastSeq", seq);
-    if (runAt === null) changes.work = true;
-    else changes.nextDueAt = Math.min(changes.nextDueAt, runAt);
-    return { outcome: "ACCEPTED", jobId };
+    const isAll = insertJobs(values) === jobs.length;
+    return new Set((isAll ? jobs : seqsFrom.all(jobs[0]?.seq ?? 0)).map(({ seq }) => seq));
+  };
+
+  /** At most `maxInsertRows` events. One that is known leaves a gap in `seq`. */
+  const appendRun = (events: readonly PlainEvent[], { at, now }: { at: number; now: number }): Appended[] => {
+    const first = counters.get("lastSeq") + 1;
+    const jobs = events.map((event, index): NewJob => {
+      const [seq, salt] = [first + index, randomSalt()];
+      const jobId = formatJobId({ at, seq, salt });
+      return { seq, salt, jobId, runAt: laterThan(now, event.runAt), event };
+    });
+    const inserted = insert(jobs, at);
+    const accepted = jobs.filter(({ seq }) => inserted.has(seq));
+    const last = accepted.at(-1);
+    if (last !== undefined) {
+      writeBodies(accepted);
+      counters.set("lastSeq", last.seq);
+    }
+    for (const { runAt } of accepted) {
+      if (runAt === null) changes.work = true;
+      else changes.nextDueAt = Math.min(changes.nextDueAt, runAt);
+    }
+    counters.moved(accepted.length, { to: "QUEUED" });
+    return jobs.map(({ seq, jobId, event }) => {
+      const answer = inserted.has(seq) ? ({ outcome: "ACCEPTED", jobId } as const) : known(event);
+      if (answer === null) throw new Error("an event id conflicts with no job");
+      return answer;
+    });
   };
 
   return {
-    append(batch) {
-      checkBatch(batch, limits);
+    append(columns) {
       const now = clock.now();
       const at = acceptanceTime(now);
       const before = counters.get("lastSeq");
-      const appended = batch.map((event) => insert(event, { at, now }));
-      const accepted = counters.get("lastSeq") - before;
-      if (accepted > 0) {
+      const appended: Appended[] = [];
+      for (let start = 0; start < columns.ends.length; start += maxInsertRows) {
+        appended.push(...appendRun(unpackEvents(columns, start, start + maxInsertRows), { at, now }));
+      }
+      if (counters.get("lastSeq") > before) {
         if (at < counters.get("lastAt")) counters.set("orderedSeq", before + 1);
         counters.set("lastAt", at);
-        counters.moved(accepted, { to: "QUEUED" });
       }
-      return appended;
+      return packAppended(appended);
     },
-    lookup: (batch) =>
-      batch.map((event) => (findViolation(event, limits) === undefined ? known(event) : null)),
+    lookup: (columns) => unpackEvents(columns).map(known),
   };
 }
 
+interface NewJob {
+  seq: number;
+  salt: number;
+  jobId: JobId;
+  runAt: number | null;
+  event: PlainEvent;
+}
+
 /** A `runAt` that has passed is no reason to wait, so such a job joins the others in their order. */
-function laterThan(now: number, runAt: number | undefined): number | null {
-  return runAt === undefined || runAt <= now ? null : Math.ceil(runAt);
+function laterThan(now: number, runAt: number | null): number | null {
+  return runAt === null || runAt <= now ? null : Math.ceil(runAt);
 }

@@ -1,19 +1,33 @@
-import { type JobId, type NewEvent, keptTrace } from "@event-ingestion/store";
+import type { JobId } from "@event-ingestion/store";
 import { headCrc, payloadCrc } from "./checksum.ts";
-import type { Database } from "./driver.ts";
+import { type Database, type Value, prepareInsert } from "./driver.ts";
+import type { PlainEvent } from "./event-columns.ts";
 
-/** Writes what never changes of a job, with its checksums. `maxAttempts` of the event is its budget. */
-export type WriteBody = (seq: number, jobId: JobId, event: NewEvent) => void;
+/** What never changes of a job. */
+interface Body {
+  seq: number;
+  jobId: JobId;
+  /** `maxAttempts` is the budget. */
+  event: Omit<PlainEvent, "runAt">;
+}
 
-export function createBodyWriter(db: Database): WriteBody {
-  const insert =
-    db.prepare(`INSERT INTO body(seq, budget, event_ts, head_crc, payload_crc, type, payload, trace)
-    VALUES(?, ?, ?, ?, ?, ?, ?, ?)`);
-  return (seq, jobId, event) => {
-    const { tenant, eventId, type, payload, timestamp, maxAttempts: budget } = event;
-    const trace = keptTrace(event.trace);
-    const crc = payloadCrc(payload);
-    const head = headCrc({ jobId, tenant, eventId, type, timestamp, budget, trace, payloadCrc: crc });
-    insert.run(seq, budget, timestamp, head, crc, type, payload, trace);
+/** Writes up to `maxInsertRows` bodies, with their checksums. */
+type WriteBodies = (bodies: readonly Body[]) => void;
+
+export function createBodyWriter(db: Database): WriteBodies {
+  const insert = prepareInsert(db, {
+    into: "body",
+    columns: ["seq", "budget", "event_ts", "head_crc", "payload_crc", "type", "payload", "trace"],
+  });
+  return (bodies) => {
+    const values: Value[] = [];
+    for (const { seq, jobId, event } of bodies) {
+      const { tenant, eventId, type, payload, timestamp, maxAttempts: budget, trace } = event;
+      const crc = payloadCrc(payload);
+      const head = headCrc({ jobId, tenant, eventId, type, timestamp, budget, trace, payloadCrc: crc });
+      // Text beyond 2^53 is made an integer by its column.
+      values.push(seq, budget, timestamp, head, crc, type, payload, trace);
+    }
+    insert(values);
   };
 }

@@ -7,7 +7,8 @@ export interface Head {
   tenant: string;
   eventId: string;
   type: string;
-  timestamp: bigint | number | string;
+  /** As text beyond 2^53. */
+  timestamp: number | string;
   budget: number;
   trace: string | null;
   payloadCrc: number;

@@ -1,6 +1,6 @@
 import { maxClaimBytes } from "@event-ingestion/store";
 import { type Query, query } from "./driver.ts";
-import type { LeasedColumns } from "./event-columns.ts";
+import { type LeasedColumns, columnsOver, joined, pushEvent } from "./event-columns.ts";
 import { type HeadRow, checkPayload, checkedId, headColumns } from "./job-row.ts";
 import type { Area, Operations } from "./operations.ts";
 
@@ -59,7 +59,8 @@ export function createClaim({
       leaseFresh.run(session, cursor, freshEnd);
     }
     for (const { seq } of due) leaseDue.run(session, seq);
-    const leased = toColumns([...due, ...fresh], joined(payloads), file);
+    const [only = new Uint8Array()] = payloads;
+    const leased = toColumns([...due, ...fresh], payloads.length > 1 ? joined(payloads) : only, file);
     counters.moved(leased.jobIds.length, { from: "QUEUED", to: "RUNNING" });
     for (const jobId of leased.jobIds) changes.jobs.push(jobId);
     return leased;
@@ -129,40 +130,22 @@ function freshSince(row: ClaimRow | undefined, now: number): number {
 
 /** @throws StoreError corrupt, naming file and row */
 function toColumns(rows: readonly ClaimRow[], payloads: Uint8Array, file: string): LeasedColumns {
-  const columns: LeasedColumns = { ...nothing(), payloads };
+  const leased: LeasedColumns = { ...nothing(), events: columnsOver(payloads) };
   let end = 0;
   for (const row of rows) {
-    columns.jobIds.push(checkedId(row, file));
+    leased.jobIds.push(checkedId(row, file));
     checkPayload(row, payloads.subarray(end, (end += row.payload_bytes)), file);
-    columns.attempts.push(row.attempts + 1);
-    columns.acceptedAts.push(row.at);
-    columns.tenants.push(row.tenant);
-    columns.eventIds.push(row.event_id);
-    columns.types.push(row.type);
-    columns.timestamps.push(row.event_ts);
-    columns.maxAttempts.push(row.max_attempts);
-    columns.traces.push(row.trace);
-    columns.ends.push(end);
+    leased.attempts.push(row.attempts + 1);
+    leased.acceptedAts.push(row.at);
+    const { tenant, event_id: eventId, type, event_ts: timestamp, max_attempts: maxAttempts, trace } = row;
+    pushEvent(leased.events, { tenant, eventId, type, timestamp, maxAttempts, runAt: null, trace }, end);
   }
-  return columns;
+  return leased;
 }
 
 const nothing = (): LeasedColumns => ({
   jobIds: [],
   attempts: [],
   acceptedAts: [],
-  tenants: [],
-  eventIds: [],
-  types: [],
-  timestamps: [],
-  maxAttempts: [],
-  traces: [],
-  payloads: new Uint8Array(),
-  ends: [],
+  events: columnsOver(new Uint8Array()),
 });
-
-/** Without a copy when there is only one. */
-function joined(parts: Uint8Array[]): Uint8Array {
-  const [only, ...others] = parts;
-  return only !== undefined && others.length === 0 ? only : Buffer.concat(parts);
-}

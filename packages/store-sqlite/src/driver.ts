@@ -3,7 +3,8 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 /** The connection. Synchronous: it lives in a thread of its own. The only file that knows node:sqlite, whose names may change. */
 export type Database = DatabaseSync;
 
-type Value = SQLInputValue;
+/** What a statement takes. */
+export type Value = SQLInputValue;
 
 /** A prepared statement that reads rows of one shape. */
 export interface Query<Row> {
@@ -42,6 +43,31 @@ export function query<Row>(db: Database, sql: string): Query<Row> {
     *iterate(...values) {
       for (const row of statement.iterate(...values)) yield toRow(row);
     },
+  };
+}
+
+/** Rows that one statement inserts at most: more are not faster. */
+export const maxInsertRows: number = 50;
+
+/**
+ * Inserts 1 to `maxInsertRows` rows, given one after the other, and says how many were. One statement for many rows costs
+ * a third less than one for each.
+ */
+export function prepareInsert(
+  db: Database,
+  { into, columns, onConflict = "" }: { into: string; columns: readonly string[]; onConflict?: string },
+): (values: readonly Value[]) => number {
+  const prepared = new Map<number, ReturnType<Database["prepare"]>>();
+  const prepare = (rows: number) => {
+    const row = `(${columns.map(() => "?").join()})`;
+    const all = Array.from({ length: rows }, () => row).join();
+    const statement = db.prepare(`INSERT INTO ${into}(${columns.join()}) VALUES ${all} ${onConflict}`);
+    prepared.set(rows, statement);
+    return statement;
+  };
+  return (values) => {
+    const rows = values.length / columns.length;
+    return Number((prepared.get(rows) ?? prepare(rows)).run(...values).changes);
   };
 }
 

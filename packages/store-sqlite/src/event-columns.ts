@@ -1,4 +1,4 @@
-import type { JobId, Leased } from "@event-ingestion/store";
+import { type Appended, type JobId, type Leased, type NewEvent, keptTrace } from "@event-ingestion/store";
 
 /**
  * Events as they cross threads: a column for each field and all payloads in one piece. A thousand small objects cost
@@ -8,39 +8,148 @@ export interface EventColumns {
   tenants: string[];
   eventIds: string[];
   types: string[];
-  /** As text beyond 2^53. */
   timestamps: (number | string)[];
   maxAttempts: number[];
+  runAts: (number | null)[];
   traces: (string | null)[];
-  payloads: Uint8Array;
   /** Where each payload ends. */
   ends: number[];
+  payloads: Uint8Array;
+}
+
+/** An event as the tables keep it. */
+export interface PlainEvent {
+  tenant: string;
+  eventId: string;
+  type: string;
+  /** As text beyond 2^53. */
+  timestamp: number | string;
+  maxAttempts: number;
+  runAt: number | null;
+  trace: string | null;
+  payload: Uint8Array;
 }
 
 /** What a claim handed out. */
-export interface LeasedColumns extends EventColumns {
+export interface LeasedColumns {
   jobIds: JobId[];
   attempts: number[];
   acceptedAts: number[];
+  events: EventColumns;
 }
 
-export function unpackLeased(columns: LeasedColumns): Leased[] {
-  const { jobIds, attempts, acceptedAts, traces, payloads, ends } = columns;
-  return jobIds.map((jobId, index) => {
-    const trace = traces[index] ?? null;
+/** The answer to an append. Nearly all events are accepted, so the others are named. */
+export interface AppendedColumns {
+  jobIds: JobId[];
+  duplicates: number[];
+  conflicts: number[];
+}
+
+/** Columns without an event, for payloads that were put together before. */
+export function columnsOver(payloads: Uint8Array): EventColumns {
+  return {
+    tenants: [],
+    eventIds: [],
+    types: [],
+    timestamps: [],
+    maxAttempts: [],
+    runAts: [],
+    traces: [],
+    ends: [],
+    payloads,
+  };
+}
+
+/** Adds an event whose payload ends there. */
+export function pushEvent(columns: EventColumns, event: Omit<PlainEvent, "payload">, end: number): void {
+  columns.tenants.push(event.tenant);
+  columns.eventIds.push(event.eventId);
+  columns.types.push(event.type);
+  columns.timestamps.push(event.timestamp);
+  columns.maxAttempts.push(event.maxAttempts);
+  columns.runAts.push(event.runAt);
+  columns.traces.push(event.trace);
+  columns.ends.push(end);
+}
+
+export function packEvents(batch: readonly NewEvent[]): EventColumns {
+  const columns = columnsOver(joined(batch.map(({ payload }) => payload)));
+  let end = 0;
+  for (const event of batch) {
+    const { tenant, eventId, type, maxAttempts, runAt = null } = event;
+    const timestamp = plainTimestamp(event.timestamp);
+    const trace = keptTrace(event.trace);
+    end += event.payload.byteLength;
+    pushEvent(columns, { tenant, eventId, type, timestamp, maxAttempts, runAt, trace }, end);
+  }
+  return columns;
+}
+
+/** The events from one place up to another, or to the end. */
+export function unpackEvents(
+  columns: EventColumns,
+  from = 0,
+  to: number = columns.ends.length,
+): PlainEvent[] {
+  const events: PlainEvent[] = [];
+  for (let index = from; index < Math.min(to, columns.ends.length); index++) {
+    events.push({
+      tenant: columns.tenants[index] ?? "",
+      eventId: columns.eventIds[index] ?? "",
+      type: columns.types[index] ?? "",
+      timestamp: columns.timestamps[index] ?? 0,
+      maxAttempts: columns.maxAttempts[index] ?? 0,
+      runAt: columns.runAts[index] ?? null,
+      trace: columns.traces[index] ?? null,
+      payload: columns.payloads.subarray(columns.ends[index - 1] ?? 0, columns.ends[index]),
+    });
+  }
+  return events;
+}
+
+export function unpackLeased({ jobIds, attempts, acceptedAts, events }: LeasedColumns): Leased[] {
+  return unpackEvents(events).map((event, index) => {
+    const { tenant, eventId, type, payload, maxAttempts, trace } = event;
+    const timestamp = BigInt(event.timestamp);
     return {
-      jobId,
+      jobId: jobIds[index] ?? "",
       attempt: attempts[index] ?? 0,
       acceptedAt: acceptedAts[index] ?? 0,
-      event: {
-        tenant: columns.tenants[index] ?? "",
-        eventId: columns.eventIds[index] ?? "",
-        type: columns.types[index] ?? "",
-        payload: payloads.subarray(ends[index - 1] ?? 0, ends[index]),
-        timestamp: BigInt(columns.timestamps[index] ?? 0),
-        maxAttempts: columns.maxAttempts[index] ?? 0,
-        ...(trace !== null && { trace }),
-      },
+      event: { tenant, eventId, type, payload, timestamp, maxAttempts, ...(trace !== null && { trace }) },
     };
   });
+}
+
+export function packAppended(appended: readonly Appended[]): AppendedColumns {
+  const placesOf = (outcome: Appended["outcome"]) =>
+    appended.flatMap((answer, index) => (answer.outcome === outcome ? [index] : []));
+  return {
+    jobIds: appended.map(({ jobId }) => jobId),
+    duplicates: placesOf("DUPLICATE"),
+    conflicts: placesOf("CONFLICT"),
+  };
+}
+
+export function unpackAppended({ jobIds, duplicates, conflicts }: AppendedColumns): Appended[] {
+  const appended = jobIds.map((jobId): Appended => ({ outcome: "ACCEPTED", jobId }));
+  for (const index of duplicates) appended[index] = { outcome: "DUPLICATE", jobId: jobIds[index] ?? "" };
+  for (const index of conflicts) appended[index] = { outcome: "CONFLICT", jobId: jobIds[index] ?? "" };
+  return appended;
+}
+
+/** SQLite's integers as JavaScript can hold them. */
+export function plainTimestamp(timestamp: bigint): number | string {
+  const number = Number(timestamp);
+  return Number.isSafeInteger(number) ? number : String(timestamp);
+}
+
+/** One piece of memory of its own: a view into a larger one would take all of that along. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let end = 0;
+  for (const part of parts) {
+    whole.set(part, end);
+    end += part.byteLength;
+  }
+  return whole;
 }

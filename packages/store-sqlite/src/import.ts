@@ -1,6 +1,7 @@
-import { findViolation, type StoredJob } from "@event-ingestion/store";
+import { findViolation, keptTrace, type StoredJob } from "@event-ingestion/store";
 import { createBodyWriter } from "./body.ts";
 import { type Query, query } from "./driver.ts";
+import { plainTimestamp } from "./event-columns.ts";
 import { invalid } from "./errors.ts";
 import { isIdOf, type JobKey, parseJobId } from "./job-id.ts";
 import { stateCode } from "./job-state.ts";
@@ -12,7 +13,7 @@ export function createImport({ db, counters, changes }: Area): Pick<Operations, 
   const keyBySeq: Query<JobKey> = query(db, "SELECT seq, at, salt FROM job WHERE seq = ?");
   const insertJob = db.prepare(`INSERT INTO job(seq, at, salt, state, attempts, max_attempts, lost, run_at,
     finished_at, tenant, event_id) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id, tenant) DO NOTHING`);
-  const writeBody = createBodyWriter(db);
+  const writeBodies = createBodyWriter(db);
   const insertResult = db.prepare("INSERT INTO result(seq, result) VALUES(?, ?)");
   const insertError = db.prepare("INSERT INTO attempt_error(seq, attempt, at, error) VALUES(?, ?, ?, ?)");
 
@@ -22,7 +23,8 @@ export function createImport({ db, counters, changes }: Area): Pick<Operations, 
     const progress = [stateCode[state], attempts, maxAttempts, losses, runAt, job.finishedAt ?? null];
     const { changes: inserted } = insertJob.run(seq, at, salt, ...progress, tenant, eventId);
     if (inserted === 0) throw invalid(`the event id of job ${job.jobId} belongs to another job`);
-    writeBody(seq, job.jobId, eventOf(job));
+    const [timestamp, trace] = [plainTimestamp(job.timestamp), keptTrace(job.trace)];
+    writeBodies([{ seq, jobId: job.jobId, event: { ...eventOf(job), timestamp, trace } }]);
     if (job.result !== undefined) insertResult.run(seq, job.result);
     for (const { attempt, at: failedAt, error } of job.errors) insertError.run(seq, attempt, failedAt, error);
 

@@ -1,11 +1,12 @@
-import type { JobStore } from "@event-ingestion/store";
+import type { Appended, JobStore, Session } from "@event-ingestion/store";
 import type { Changes } from "./changes.ts";
 import type { Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import type { Database } from "./driver.ts";
-import type { LeasedColumns } from "./event-columns.ts";
+import type { AppendedColumns, EventColumns, LeasedColumns } from "./event-columns.ts";
 import type { LoneJobs } from "./lone-jobs.ts";
 import type { Sessions } from "./sessions.ts";
+import type { VerdictColumns } from "./verdict-columns.ts";
 
 type Write =
   | "append"
@@ -21,15 +22,19 @@ type Read = "lookup" | "heartbeat" | "get" | "getDetail" | "find" | "list" | "co
 
 export type OperationName = Write | Read;
 
-/** The calls of the port as the thread runs them: synchronously, a write inside a transaction that others share. */
-export type Operations = {
-  [Name in OperationName]: (...args: Parameters<Required<JobStore>[Name]>) => Answers[Name];
+type Port = {
+  [Name in OperationName]: (
+    ...args: Parameters<Required<JobStore>[Name]>
+  ) => Awaited<ReturnType<Required<JobStore>[Name]>>;
 };
 
-/** Many events cross threads in columns. */
-type Answers = {
-  [Name in Exclude<OperationName, "claim">]: Awaited<ReturnType<Required<JobStore>[Name]>>;
-} & { claim: LeasedColumns };
+/** The calls of the port as the thread runs them: synchronously, a write inside a transaction that others share. */
+export interface Operations extends Omit<Port, "append" | "lookup" | "claim" | "settle"> {
+  append(events: EventColumns): AppendedColumns;
+  lookup(events: EventColumns): (Appended | null)[];
+  claim(session: Session, max: number): LeasedColumns;
+  settle(session: Session, verdicts: VerdictColumns): ("ok" | "lost")[];
+}
 
 /** What an area of operations works on. */
 export interface Area {

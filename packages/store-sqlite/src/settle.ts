@@ -1,19 +1,15 @@
-import { type Verdict, checkVerdict, lossesInCompany } from "@event-ingestion/store";
-import { query } from "./driver.ts";
+import { type Value, maxInsertRows, prepareInsert, query } from "./driver.ts";
 import { type EndAttempt, type RunningRow, runningColumns } from "./ending.ts";
-import { type JobKey, isIdOf, parseJobId } from "./job-id.ts";
+import { isIdOf } from "./job-id.ts";
 import type { Area, Operations } from "./operations.ts";
+import { type PlacedVerdict, type VerdictColumns, unpackVerdicts } from "./verdict-columns.ts";
 
-/** A verdict with the row it is about and its place in the answer. */
-interface Item {
-  verdict: Verdict;
-  index: number;
-  key: JobKey;
-}
+/** Neighbours, in their order. */
+type Run = readonly [PlacedVerdict, ...PlacedVerdict[]];
 
 /**
- * Neighbours that succeeded without a result are settled by one statement, if all of them are still held; else, and for
- * everything else, row by row. Either way (session, seq, attempt) is the fence.
+ * Neighbours that succeeded are settled by one statement, if all of them are still held; else, and for everything else,
+ * row by row. Either way (session, seq, attempt) is the fence.
  */
 export function createSettle(
   { db, clock, counters, changes, sessions, loneJobs }: Area,
@@ -27,52 +23,59 @@ export function createSettle(
     db,
     "SELECT count(*) AS n, sum(salt) AS salts FROM job WHERE seq BETWEEN ? AND ? AND session = ? AND attempts = ?",
   );
-  const succeed = db.prepare(`UPDATE job SET state = 3, finished_at = ?, cancel = 0, session = NULL
-    WHERE seq BETWEEN ? AND ? AND session = ? AND attempts = ?`);
-  const addResult = db.prepare("INSERT INTO result(seq, result) VALUES(?, ?)");
+  const succeed = "UPDATE job SET state = 3, finished_at = ?, cancel = 0, session = NULL";
+  const succeedRun = db.prepare(`${succeed} WHERE seq BETWEEN ? AND ? AND session = ? AND attempts = ?`);
+  const succeedOne = db.prepare(
+    `${succeed} WHERE seq = ? AND at = ? AND salt = ? AND session = ? AND attempts = ?`,
+  );
+  const insertResults = prepareInsert(db, { into: "result", columns: ["seq", "result"] });
 
-  const succeeded = (run: readonly [Item, ...Item[]], session: number) => {
-    const first = run[0].key.seq;
-    succeed.run(clock.now(), first, first + run.length - 1, session, run[0].verdict.attempt);
-    counters.moved(run.length, { from: "RUNNING", to: "SUCCEEDED" });
-    for (const { verdict } of run) changes.jobs.push(verdict.jobId);
-  };
-
-  const settleOne = (item: Item, session: number): boolean => {
-    const { verdict } = item;
-    const job = held.get(item.key.seq, session, verdict.attempt);
-    if (job === undefined || !isIdOf(job, item.key)) return false;
-    // A session that held this one was given no other.
-    if (job.lost >= lossesInCompany) changes.work = true;
-    if (verdict.as !== "succeeded") {
-      endAttempt(job, verdict);
-      return true;
-    }
-    succeeded([item], session);
-    if (verdict.result !== undefined) addResult.run(item.key.seq, verdict.result);
-    return true;
-  };
-
-  const settleRun = (run: readonly [Item, ...Item[]], session: number): boolean => {
-    const first = run[0].key.seq;
-    const found = countHeld.get(first, first + run.length - 1, session, run[0].verdict.attempt);
+  const settleRun = (run: Run, session: number): boolean => {
+    const [{ key, attempt }] = run;
+    const range = [key.seq, key.seq + run.length - 1, session, attempt];
+    const found = countHeld.get(...range);
     if (found?.n !== run.length || found.salts !== saltsOf(run)) return false;
-    succeeded(run, session);
+    succeedRun.run(clock.now(), ...range);
     return true;
+  };
+
+  const settleOne = ({ key, attempt, ending }: PlacedVerdict, session: number): boolean => {
+    if (ending === null) {
+      return succeedOne.run(clock.now(), key.seq, key.at, key.salt, session, attempt).changes === 1;
+    }
+    const job = held.get(key.seq, session, attempt);
+    if (job === undefined || !isIdOf(job, key)) return false;
+    endAttempt(job, ending);
+    return true;
+  };
+
+  /** Those of them that were still held. */
+  const settleHeld = (run: Run, session: number): readonly PlacedVerdict[] =>
+    run.length > 1 && settleRun(run, session) ? run : run.filter((item) => settleOne(item, session));
+
+  /** What is left to do of those that succeeded. */
+  const succeeded = (items: readonly PlacedVerdict[]) => {
+    counters.moved(items.length, { from: "RUNNING", to: "SUCCEEDED" });
+    for (const { jobId } of items) changes.jobs.push(jobId);
+    const results = items.filter(({ result }) => result !== null);
+    for (let start = 0; start < results.length; start += maxInsertRows) {
+      const values = results
+        .slice(start, start + maxInsertRows)
+        .flatMap(({ key, result }): Value[] => [key.seq, result]);
+      insertResults(values);
+    }
   };
 
   return {
     settle({ id }, verdicts) {
-      for (const verdict of verdicts) checkVerdict(verdict);
-      const answers = verdicts.map((): "ok" | "lost" => "lost");
+      const answers = verdicts.jobIds.map((): "ok" | "lost" => "lost");
       const session = sessions.find(id);
       if (session === undefined) return answers;
-      for (const run of runsOf(verdicts)) {
-        const isWhole = run.length > 1 && settleRun(run, session.id);
-        for (const item of run) {
-          if (isWhole || settleOne(item, session.id)) answers[item.index] = "ok";
-        }
-      }
+      // A session that holds such a job was given no other.
+      if (loneJobs.isHeldBy(session.id)) changes.work = true;
+      const settled = runsOf(verdicts).flatMap((run) => settleHeld(run, session.id));
+      succeeded(settled.filter(({ ending }) => ending === null));
+      for (const { index } of settled) answers[index] = "ok";
       // The session may be empty now, as such a job wants it.
       if (loneJobs.due() !== undefined) changes.work = true;
       return answers;
@@ -80,36 +83,27 @@ export function createSettle(
   };
 }
 
-/** Verdicts in the order of their rows, cut into runs that one statement may settle. Ids that no store gave out are left out. */
-function runsOf(verdicts: readonly Verdict[]): [Item, ...Item[]][] {
-  const items = verdicts.flatMap((verdict, index): Item[] => {
-    const key = parseJobId(verdict.jobId);
-    return key === undefined ? [] : [{ verdict, index, key }];
-  });
-  items.sort((a, b) => a.key.seq - b.key.seq);
-  const runs: [Item, ...Item[]][] = [];
-  for (const item of items) {
+/** Verdicts in the order of their rows, cut into runs that one statement may settle. */
+function runsOf(verdicts: VerdictColumns): Run[] {
+  const runs: [PlacedVerdict, ...PlacedVerdict[]][] = [];
+  for (const verdict of unpackVerdicts(verdicts).toSorted((a, b) => a.key.seq - b.key.seq)) {
     const run = runs.at(-1);
     const last = run?.at(-1);
-    if (run !== undefined && last !== undefined && isNeighbour(last, item)) run.push(item);
-    else runs.push([item]);
+    if (run !== undefined && last !== undefined && isNeighbour(last, verdict)) run.push(verdict);
+    else runs.push([verdict]);
   }
   return runs;
 }
 
-function isNeighbour(last: Item, item: Item): boolean {
+function isNeighbour(last: PlacedVerdict, verdict: PlacedVerdict): boolean {
   return (
-    item.key.seq === last.key.seq + 1 &&
-    item.verdict.attempt === last.verdict.attempt &&
-    isPlainSuccess(item.verdict) &&
-    isPlainSuccess(last.verdict)
+    verdict.key.seq === last.key.seq + 1 &&
+    verdict.attempt === last.attempt &&
+    verdict.ending === null &&
+    last.ending === null
   );
 }
 
-function isPlainSuccess(verdict: Verdict): boolean {
-  return verdict.as === "succeeded" && verdict.result === undefined;
-}
-
-function saltsOf(run: readonly Item[]): number {
+function saltsOf(run: Run): number {
   return run.reduce((sum, { key }) => sum + key.salt, 0);
 }

@@ -1,11 +1,20 @@
-import type { Caps, JobStore, NewEvent } from "@event-ingestion/store";
+import {
+  type Appended,
+  type Caps,
+  type JobStore,
+  type NewEvent,
+  checkBatch,
+  checkVerdict,
+  findViolation,
+} from "@event-ingestion/store";
 import type { CheckSkipped } from "./connection.ts";
 import { invalid } from "./errors.ts";
-import { unpackLeased } from "./event-columns.ts";
+import { packEvents, unpackAppended, unpackLeased } from "./event-columns.ts";
 import { createHints } from "./hints.ts";
 import { limits } from "./limits.ts";
-import { type Heard, startThread } from "./thread-link.ts";
+import { type Heard, type ThreadLink, startThread } from "./thread-link.ts";
 import type { ThreadOptions } from "./thread-store.ts";
+import { packVerdicts } from "./verdict-columns.ts";
 
 /** How a store is opened. */
 export interface SqliteOptions {
@@ -54,12 +63,18 @@ export async function openSqliteStore(url: string, options: SqliteOptions = {}):
       return health;
     },
     ended: thread.ended,
-    append: (batch) => thread.call("append", withOwnPayloads(batch)),
-    lookup: (batch) => thread.call("lookup", withOwnPayloads(batch)),
+    async append(batch) {
+      checkBatch(batch, limits);
+      return unpackAppended(await thread.call("append", packEvents(batch)));
+    },
+    lookup: (batch) => lookup(thread, batch),
     openSession: (...args) => thread.call("openSession", ...args),
     heartbeat: (session) => thread.call("heartbeat", session),
     claim: async (session, max) => unpackLeased(await thread.call("claim", session, max)),
-    settle: (session, verdicts) => thread.call("settle", session, verdicts),
+    async settle(session, verdicts) {
+      for (const verdict of verdicts) checkVerdict(verdict);
+      return thread.call("settle", session, packVerdicts(verdicts));
+    },
     closeSession: (session) => thread.call("closeSession", session),
     get: (ids) => thread.call("get", ids),
     getDetail: (id) => thread.call("getDetail", id),
@@ -89,17 +104,12 @@ function checked(url: string, options: SqliteOptions): ThreadOptions {
   return { file: path === ":memory:" ? undefined : path, reserveBytes, clockOffset };
 }
 
-/**
- * A message takes the whole buffer under a view along: 64 KiB of Buffer's pool for a payload of 200 bytes. Many views
- * in one message share that, so there a copy of each would cost more.
- */
-function withOwnPayloads(batch: readonly NewEvent[]): readonly NewEvent[] {
-  if (batch.length > 16) return batch;
-  return batch.map((event) =>
-    event.payload.byteLength === event.payload.buffer.byteLength
-      ? event
-      : Object.assign({}, event, { payload: new Uint8Array(event.payload) }),
-  );
+/** What an event that no store takes would be answered is known here. */
+async function lookup(thread: ThreadLink, batch: readonly NewEvent[]): Promise<(Appended | null)[]> {
+  const isValid = batch.map((event) => findViolation(event, limits) === undefined);
+  const valid = batch.filter((_, index) => isValid[index]);
+  const answers = (await thread.call("lookup", packEvents(valid))).values();
+  return isValid.map((is) => (is ? (answers.next().value ?? null) : null));
 }
 
 function capsOf({ file }: ThreadOptions): Caps {

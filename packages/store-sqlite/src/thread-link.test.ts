@@ -57,8 +57,8 @@ test("close finishes what is under way and ends all that comes later", async () 
 
 test("arguments that cannot cross threads reject, and only that call", async () => {
   const store = await openSqliteStore("sqlite::memory:");
-  const event = { ...newEvent("a"), toString: () => "a" };
-  await expect(store.append([event])).rejects.toThrow("could not be cloned");
+  const session = { id: "", ttlMs: 1, toString: () => "a session" };
+  await expect(store.heartbeat(session)).rejects.toThrow("could not be cloned");
   expect(await store.append([newEvent("a")])).toMatchObject([{ outcome: "ACCEPTED" }]);
   await store.close();
 });

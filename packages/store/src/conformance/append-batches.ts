@@ -1,7 +1,18 @@
 import { expect } from "vitest";
 import type { Appended } from "../job-store.ts";
 import type { Case } from "./case.ts";
-import { acceptAll, append, bytes, detailOf, finished, jobOf, newEvent, newEvents, only } from "./steps.ts";
+import {
+  acceptAll,
+  append,
+  bytes,
+  detailOf,
+  finished,
+  jobOf,
+  longMs,
+  newEvent,
+  newEvents,
+  only,
+} from "./steps.ts";
 
 /** Batches, and appends at the same time. */
 export function appendBatchCases(check: Case): void {
@@ -38,6 +49,30 @@ export function appendBatchCases(check: Case): void {
     const [idA, idB] = [answers[0]?.jobId ?? "", answers[4]?.jobId ?? ""];
     expect(answers.map((answer) => answer.jobId)).toEqual([idA, jobId, jobId, doneId, idB, idA]);
     expect((await jobOf(store, idB)).eventId).toBe(b.eventId);
+  });
+
+  check("A15 known events anywhere in a large batch are answered by position", async ({ store }) => {
+    const events = newEvents(260);
+    const known = await acceptAll(
+      store,
+      events.filter((_, index) => isKnown(index)),
+    );
+    const batch = events.map((event, index) => (index === 200 ? { ...event, type: "other" } : event));
+    const answers = await store.append(batch);
+    const expected = events.map((_, index): Appended["outcome"] =>
+      isKnown(index) ? "DUPLICATE" : "ACCEPTED",
+    );
+    expect(outcomes(answers)).toEqual(expected.with(200, "CONFLICT"));
+    const ids = answers.map(({ jobId }) => jobId);
+    expect(ids.filter((_, index) => isKnown(index))).toEqual(known);
+    const fresh = ids.filter((_, index) => !isKnown(index));
+    expect(fresh).toEqual(fresh.toSorted());
+    const jobs = await Promise.all(ids.map((jobId) => detailOf(store, jobId)));
+    expect(jobs.map(({ eventId, payload }) => [eventId, Buffer.from(payload).toString()])).toEqual(
+      events.map(({ eventId, payload }) => [eventId, Buffer.from(payload).toString()]),
+    );
+    expect((await store.counts()).byState.QUEUED).toBe(260);
+    expect(await store.claim(await store.openSession("worker", longMs), 300)).toHaveLength(260);
   });
 
   check(
@@ -116,5 +151,8 @@ export function appendBatchCases(check: Case): void {
     expect(new Set(ids).size).toBe(ids.length);
   });
 }
+
+/** Runs of many lengths, among 260. */
+const isKnown = (index: number) => [0, 49, 50, 99, 259].includes(index) || (index >= 120 && index < 230);
 
 const outcomes = (answers: readonly Appended[]) => answers.map(({ outcome }) => outcome);

@@ -40,6 +40,23 @@ export function settleCases(check: Case): void {
     expect((await store.counts()).byState).toMatchObject({ RUNNING: 0, SUCCEEDED: 3 });
   });
 
+  // An engine may settle neighbours together, and what it keeps of them apart.
+  check("S1 each of many neighbours gets its own result, a lost verdict none", async ({ store }) => {
+    const ids = await acceptAll(store, newEvents(130));
+    const session = await store.openSession("worker", longMs);
+    expect(await store.claim(session, 130)).toHaveLength(130);
+    const verdicts = ids.map((jobId, index) => {
+      const result = resultOf(index);
+      const ending: Ending = result ? { as: "succeeded", result } : { as: "succeeded" };
+      return verdictOn(jobId, ending, index === 59 ? 2 : 1);
+    });
+    const answers = await store.settle(session, verdicts);
+    expect(answers).toEqual(ids.map((_, index) => (index === 59 ? "lost" : "ok")));
+    const results = (await store.get(ids)).map((job) => job?.result && Buffer.from(job.result).toString());
+    const expected = ids.map((_, index) => (index === 59 ? undefined : resultOf(index)));
+    expect(results).toEqual(expected.map((result) => result && Buffer.from(result).toString()));
+  });
+
   check("S2 a retry is due after its delay, on the engine's clock", async ({ store, spanMs, elapse }) => {
     const { jobId, session, attempt } = await start(store);
     const before = await nowOf(store);
@@ -178,4 +195,9 @@ async function fail(
   expect(leased.attempt).toBe(attempt);
   const verdict = { jobId: leased.jobId, attempt, as: "retry", delayMs: 0, error } as const;
   expect(only(await store.settle(session, [verdict]))).toBe("ok");
+}
+
+/** None, an empty one, or one of its own. */
+function resultOf(index: number): Uint8Array | undefined {
+  return [undefined, bytes(""), bytes(`${index}`)][index % 3];
 }
