@@ -51,8 +51,8 @@ async function main(options: Options): Promise<void> {
 }
 
 /** The service not working is one; a peer, or what is not installed here, is none. */
-function isFailure({ scenario, failure = "is not installed" }: Result): boolean {
-  return scenario.kind === "service" && !failure.endsWith("is not installed");
+function isFailure({ scenario: { kind }, failure }: Result): boolean {
+  return kind === "service" && failure !== undefined && !failure.endsWith("is not installed");
 }
 
 function versionsOf(results: readonly Result[]): Report["versions"] {
