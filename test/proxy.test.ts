@@ -139,6 +139,7 @@ describe.skipIf(!hasAll && process.env.CI === undefined)(
       await producers.accepted(200);
 
       expect(await first.stop("SIGTERM")).toBe(0);
+      expect(proxy.log()).toMatch(/ is DOWN, reason: Layer7 wrong status, code: 503/);
       await producers.accepted(200);
       expect(producers.retries).toEqual([]);
 
