@@ -159,9 +159,10 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s drains and exits 0", async (signal
   await using server = await startServer({
     env: { STORE_URL: "sqlite::memory:", HANDLERS: `${root}test/support/handlers.ts` },
   });
+  const told = () => server.log.map(({ msg }) => msg).filter((msg) => steps.includes(String(msg)));
+  await expect.poll(told, { timeout: 20_000 }).toHaveLength(2);
   expect(await server.stop(signal)).toBe(0);
-  const told = server.log.map(({ msg }) => msg).filter((msg) => steps.includes(String(msg)));
-  expect(told).toEqual(steps);
+  expect(told()).toEqual(steps);
 });
 
 const canary = 'canary-7f3a\n{"level":60}';

@@ -118,7 +118,7 @@ async function runPostgres(options: {
     start,
     async [Symbol.asyncDispose]() {
       await end("SIGKILL");
-      rmSync(folder, { recursive: true });
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
