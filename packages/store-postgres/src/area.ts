@@ -1,5 +1,6 @@
 import type { Caps, Hints } from "@event-ingestion/store";
 import type { Days } from "./days.ts";
+import type { Gate } from "./gate.ts";
 import type { Pool } from "./pool.ts";
 
 /** What the calls of one store share. */
@@ -9,6 +10,7 @@ export interface Area {
   readonly writers: Pool;
   /** For everything else. */
   readonly others: Pool;
+  readonly gate: Gate;
   readonly days: Days;
   readonly hints: Hints;
 }

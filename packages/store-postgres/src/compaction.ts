@@ -10,7 +10,7 @@ const listRows = 10_000;
 /** Keys that one step deletes. */
 const keyRows = 5000;
 /** Who wants the tables meanwhile has to wait as long. */
-const lockMs = 500;
+export const lockMs = 500;
 const noMark = "00000000-0000-0000-0000-000000000000";
 
 /**

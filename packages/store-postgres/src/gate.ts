@@ -1,7 +1,7 @@
 import type { JobStore, StoreError } from "@event-ingestion/store";
 
 const firstProbeMs = 100;
-const maxProbeMs = 5000;
+const maxProbeMs = 2000;
 /** After so long a failure is a new one, and the delays begin anew. */
 const calmMs = 30_000;
 
@@ -18,6 +18,8 @@ export interface Gate {
   readonly health: JobStore["health"];
   /** @throws StoreError what closed it, for appends also what stalled it */
   check: (lane: Lane) => void;
+  /** A connection broke: finds out whether that was the only one. */
+  doubt: () => void;
   /** Draws the consequences of an error that is not one call's alone. */
   fail: (kind: "stalled" | "closed", reason: StoreError) => void;
   /** Stops the probes. */
@@ -35,22 +37,24 @@ export function createGate(probe: () => Promise<StoreError | undefined>): Gate {
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
 
-  const fail: Gate["fail"] = (kind, reason) => {
+  const enter = (kind: "stalled" | "closed", reason: StoreError) => {
     if (state.kind === "open" && performance.now() - openedAt > calmMs) delayMs = firstProbeMs;
     if (state.kind !== "closed") state = { kind, reason };
-    if (!ended) timer ??= setTimeout(tryAgain, delayMs);
+    tryIn(delayMs);
   };
-  const tryAgain = async () => {
+  const tryIn = (ms: number) => {
+    if (!ended) timer ??= setTimeout(tryNow, ms);
+  };
+  const tryNow = async () => {
     delayMs = Math.min(2 * delayMs, maxProbeMs);
     const reason = await probe();
     timer = undefined;
-    if (reason === undefined) {
-      state = { kind: "open" };
-      openedAt = performance.now();
-    } else {
+    if (reason !== undefined) {
       state = { kind: "closed", reason };
-      fail("closed", reason);
+      return tryIn(delayMs);
     }
+    if (state.kind !== "open") openedAt = performance.now();
+    state = { kind: "open" };
   };
 
   return {
@@ -60,7 +64,8 @@ export function createGate(probe: () => Promise<StoreError | undefined>): Gate {
     check(lane) {
       if (state.kind === "closed" || (state.kind === "stalled" && lane === "append")) throw state.reason;
     },
-    fail,
+    doubt: () => tryIn(0),
+    fail: enter,
     end() {
       ended = true;
       clearTimeout(timer);

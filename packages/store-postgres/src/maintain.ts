@@ -4,6 +4,7 @@ import type { Area } from "./area.ts";
 import type { Claims } from "./claim.ts";
 import { type EndedRow, publishEnded, sink } from "./ending.ts";
 import { createPrune } from "./prune.ts";
+import { noStandby } from "./server-facts.ts";
 import { now } from "./sql.ts";
 
 /** Jobs that one call takes from sessions that are over. */
@@ -38,13 +39,29 @@ const forgetSessions = {
     AND NOT EXISTS (SELECT FROM ingest.lease l WHERE l.session_id = s.session_id)`,
 };
 
+const standbyNames = {
+  name: "standby_names",
+  text: "SELECT trim(current_setting('synchronous_standby_names')) AS names",
+};
+
 /** Ends sessions whose time is up, drops what was kept long enough, makes the tables of the coming days. */
 export function createMaintain(area: Area, claims: Claims): Pick<JobStore, "maintain"> {
-  const { others, days, hints } = area;
+  const { caps, others, days, gate, hints } = area;
   const prune = createPrune(area);
+
+  /** Commits that wait for nobody any more are not what was promised when the store was opened. */
+  const checkPromise = async () => {
+    if (caps.durability !== "replica-fsync") return;
+    const [row] = await others.query<{ names: string }>(standbyNames);
+    if (row?.names !== "") return;
+    const reason = noStandby("Postgres");
+    gate.fail("closed", reason);
+    throw reason;
+  };
 
   return {
     async maintain({ workerLostLimit, keepMs }) {
+      await checkPromise();
       await claims.takeBack();
       await days.ensure();
       const ended = await others.query<EndedRow>(endSessions, [workerLostLimit], "commits");

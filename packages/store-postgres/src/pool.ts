@@ -66,8 +66,9 @@ export function createPool({ lane, size, deadlineMs, connect, gate }: PoolOption
   };
 
   const giveBack = (connection: Connection) => {
-    if (!connection.broken) idle.push(connection);
-    else for (const suspect of idle.splice(0)) suspect.destroy("another connection broke");
+    if (!connection.broken) return void idle.push(connection);
+    for (const suspect of idle.splice(0)) suspect.destroy("another connection broke");
+    gate.doubt();
   };
 
   const repeat = async <T>(limitMs: number, work: (connection: Connection) => Promise<T>): Promise<T> => {

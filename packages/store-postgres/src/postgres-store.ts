@@ -54,6 +54,7 @@ export async function openPostgresStore(url: string, options: PostgresOptions = 
     caps: { durability, exclusive: false, writers, ...limits },
     writers: createPool({ lane: "append", size: writers, deadlineMs, connect, gate }),
     others,
+    gate,
     days: createDays(others),
     hints: createHints(),
   };

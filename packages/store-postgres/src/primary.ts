@@ -1,9 +1,9 @@
 import { type Caps, StoreError } from "@event-ingestion/store";
 import { makeSafe } from "./barrier.ts";
 import { connect, type Connection } from "./connection.ts";
-import { incompatible, unavailable } from "./errors.ts";
+import { unavailable } from "./errors.ts";
 import type { Host } from "./hosts.ts";
-import { checkServer, durabilityOf, waitsForStandby } from "./server-facts.ts";
+import { checkServer, durabilityOf, noStandby, waitsForStandby } from "./server-facts.ts";
 
 /** Makes connections to whichever of the hosts is the primary. */
 export interface Primary {
@@ -43,9 +43,7 @@ export function createPrimary(hosts: readonly Host[], timeoutMs: number): Primar
       find(async (connection, { name }) => {
         const facts = await checkServer(connection.query, name);
         if (durability === "replica-fsync" && !waitsForStandby(facts)) {
-          throw incompatible(
-            `${name} does not wait for a standby any more (synchronous_standby_names is empty)`,
-          );
+          throw noStandby(name);
         }
         await makeSafe(connection.query);
         return connection;

@@ -1,6 +1,6 @@
 import type { Policy } from "@event-ingestion/store";
 import type { Area } from "./area.ts";
-import { advance, findOldestDay } from "./compaction.ts";
+import { advance, findOldestDay, lockMs } from "./compaction.ts";
 import type { Query } from "./connection.ts";
 import { sqlState } from "./errors.ts";
 import { dayMs, dayOf, startOfDay } from "./job-id.ts";
@@ -13,6 +13,12 @@ const stepMs = 60_000;
 const lock = {
   name: "lock_retention",
   text: `SELECT pg_try_advisory_xact_lock(hashtextextended('ingest.retention', 0)) AS locked, ingest.clock() AS now`,
+};
+
+/** Whose tables nothing but an import writes to any more, and nobody is making anew. */
+const pastDays = {
+  name: "past_days",
+  text: "SELECT day FROM ingest.day WHERE day < $1 AND stage IN ('open', 'old') ORDER BY day",
 };
 
 /** A bounded step of applying retention. */
@@ -48,22 +54,19 @@ export function createPrune({ others, days }: Area): Prune {
       nothing,
     );
 
-  /** A day after the other, one a call. */
+  /** Looks at one day a call. */
   const dropEmptyDay = () =>
     alone(async (query, now) => {
-      const known = await query<{ day: string }>(
-        {
-          name: "days_before",
-          text: "SELECT day FROM ingest.day WHERE day < $1 AND stage IN ('open', 'old') ORDER BY day",
-        },
-        [dayOf(now - dayMs)],
-      );
-      const day = known[looked++ % Math.max(1, known.length)]?.day;
-      if (day === undefined) return nothing;
+      const past = await query<{ day: string }>(pastDays, [dayOf(now - dayMs)]);
+      const day = past[looked++ % Math.max(1, past.length)]?.day;
+      if (day === undefined || !(await isEmpty(query, day))) return nothing;
+      await query({ text: `SET LOCAL lock_timeout = ${lockMs}` });
       const { job, outcome, attempt_error } = tablesOf(day);
-      if ((await query({ text: `SELECT FROM ${job} LIMIT 1` })).length > 0) return nothing;
+      await query({ text: `LOCK TABLE ${job} IN ACCESS EXCLUSIVE MODE` });
+      // An import may have put something in before it was locked.
+      if (!(await isEmpty(query, day))) return nothing;
       await query({
-        text: `SET LOCAL lock_timeout = 500; DROP TABLE ${job}, ${outcome}, ${attempt_error}; DELETE FROM ingest.day WHERE day = '${day}'`,
+        text: `DROP TABLE ${job}, ${outcome}, ${attempt_error}; DELETE FROM ingest.day WHERE day = '${day}'`,
       });
       days.forget(day);
       return nothing;
@@ -81,6 +84,11 @@ export function createPrune({ others, days }: Area): Prune {
 function unlessLocked(error: unknown): typeof nothing {
   if (sqlState(error) === "55P03") return nothing;
   throw error;
+}
+
+async function isEmpty(query: Query, day: string): Promise<boolean> {
+  const rows = await query({ text: `SELECT FROM ${tablesOf(day).job} LIMIT 1` });
+  return rows.length === 0;
 }
 
 /** Whether what ended on that day is due, as far as it goes by days. */

@@ -1,4 +1,4 @@
-import type { Caps } from "@event-ingestion/store";
+import type { Caps, StoreError } from "@event-ingestion/store";
 import type { Query } from "./connection.ts";
 import { incompatible, unavailable } from "./errors.ts";
 
@@ -64,6 +64,11 @@ export async function checkServer(query: Query, name: string): Promise<ServerFac
 /** How far a commit reaches: "replica-fsync" only if commits wait for a standby, and one is there. */
 export function durabilityOf(facts: ServerFacts): Caps["durability"] {
   return waitsForStandby(facts) && facts.replicas > 0 ? "replica-fsync" : "fsync";
+}
+
+/** For a store that was opened while they did. */
+export function noStandby(name: string): StoreError {
+  return incompatible(`${name} does not wait for a standby any more: synchronous_standby_names is empty`);
 }
 
 /** Whether commits wait for a standby, be one there or not. */

@@ -1,9 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { findPostgres, type Installation, packagedMajor, runAs } from "./installation.ts";
 
@@ -30,21 +31,25 @@ export interface PostgresServer extends AsyncDisposable {
 export interface PostgresServerOptions {
   /** Default: the version that comes with `pnpm install`. */
   major?: number;
-  /** Lines of postgresql.conf. fsync stays on unless they say otherwise. */
+  /** Settings of postgresql.conf. fsync stays on unless they say otherwise. */
   settings?: Record<string, string>;
+  /** Lines of pg_hba.conf that come before the one that trusts everybody. */
+  access?: readonly string[];
 }
 
 /** @throws Error if this machine does not have that version. `findPostgres` tells. */
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
-  const { major = packagedMajor, settings = {} } = options;
+  const { major = packagedMajor, settings = {}, access = [] } = options;
   const installation = await findPostgres(major);
   if (installation === undefined) throw new Error(`Postgres ${major} is not installed`);
   const folder = createDataFolder(installation);
+  const rules = `${folder}/data/pg_hba.conf`;
+  writeFileSync(rules, `${access.join("\n")}\n${readFileSync(rules, "utf8")}`);
   return runPostgres({ installation, folder, settings });
 }
 
 /** A folder with a new data folder "data" in it, which was never started. */
-function createDataFolder({ initdb }: Installation): string {
+export function createDataFolder({ initdb }: Installation): string {
   const folder = mkdtempSync(join(tmpdir(), "postgres-"));
   if (runAs !== undefined) chownSync(folder, runAs.uid, runAs.gid);
   const options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"];
@@ -53,7 +58,7 @@ function createDataFolder({ initdb }: Installation): string {
 }
 
 /** Starts a server over the folder and owns both from then on. */
-async function runPostgres(options: {
+export async function runPostgres(options: {
   installation: Installation;
   folder: string;
   settings: Record<string, string>;
@@ -67,14 +72,19 @@ async function runPostgres(options: {
   const url = (database = "postgres") => `postgres://postgres@127.0.0.1:${port}/${database}`;
 
   const start = async () => {
-    const all = {
-      port: String(port),
-      listen_addresses: "127.0.0.1",
-      unix_socket_directories: "",
-      ...settings,
-    };
-    const args = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-    const started = spawn(installation.postgres, ["-D", `${folder}/data`, ...args], {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await startOnce();
+      } catch (error) {
+        // Processes that were killed have not quite ended.
+        if (tries === 50 || !log.includes("pre-existing shared memory block")) throw error;
+        log = "";
+        await sleep(100);
+      }
+    }
+  };
+  const startOnce = async () => {
+    const started = spawn(installation.postgres, ["-D", `${folder}/data`], {
       ...runAs,
       cwd: folder,
       env: { PATH: process.env["PATH"] },
@@ -101,6 +111,9 @@ async function runPostgres(options: {
     await exited;
   };
 
+  const all = { port, listen_addresses: "127.0.0.1", unix_socket_directories: "", ...settings };
+  const lines = Object.entries(all).map(([name, value]) => `${name} = '${value}'\n`);
+  appendFileSync(`${folder}/data/postgresql.conf`, lines.join(""));
   await start();
   return {
     port,
