@@ -7,6 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { createMethodSerializationLookup, invokeUnaryImplementation } from "@connectrpc/connect/protocol";
+import { createEncoder } from "./encoder.ts";
 import type { UnarySpec } from "./recording-router.ts";
 
 /** What handlers return. */
@@ -34,10 +35,16 @@ export function createRpc(spec: UnarySpec, { binaryOptions, interceptors = [], l
   const decoders = createMethodSerializationLookup(method, binaryOptions, undefined, limits);
   // Options cost something with every message, and those given are for decoding.
   const encoders = createMethodSerializationLookup(method, undefined, undefined, limits);
+  const encode = createEncoder(method.output);
   return {
     method,
     decode: (message, json) => decoders.getI(!json).parse(message),
-    encode: (output, json) => encoders.getO(!json).serialize(create(method.output, output)),
+    encode(output, json) {
+      const message = create(method.output, output);
+      const bytes = json ? undefined : encode(message);
+      if (bytes !== undefined && bytes.length <= limits.writeMaxBytes) return bytes;
+      return encoders.getO(!json).serialize(message);
+    },
     invoke:
       interceptors.length === 0
         ? impl
