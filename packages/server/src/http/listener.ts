@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import type { Server as Http1Server } from "node:http";
+import type { IncomingMessage, Server as Http1Server } from "node:http";
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import { createCleartextServer } from "./cleartext.ts";
 import { watchSessions } from "./http2-sessions.ts";
 import { http2Options, type Limits, resolveLimits } from "./limits.ts";
-import type { NodeHandler, RpcHandler } from "./safe-adapter.ts";
+import type { NodeHandler, NodeResponse, RpcHandler } from "./safe-adapter.ts";
 import { type Answer, createStallGuard } from "./stall-guard.ts";
 import { createTlsServer, type TlsOptions } from "./tls.ts";
 
@@ -33,6 +33,9 @@ export interface ListenerOptions {
   /** Told what is refused or cut; must not throw. */
   observe?: Observe;
 }
+
+/** What a peer gets, in ms, to end a request over HTTP/1.1 that is answered already. */
+const lingerMs = 1000;
 
 interface Address {
   host: string;
@@ -69,6 +72,7 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
     if ("stream" in response && response.stream.destroyed) return;
     guard.watch("stream" in response ? response.stream : response);
     if ("stream" in request) sessions.touch(request.stream.session);
+    if (!("stream" in request)) endUnread(request, response);
     if (stopping.signal.aborted && !("stream" in response)) closeAfter(response);
     handler(request, response);
   };
@@ -155,6 +159,22 @@ async function listen(server: Http1Server, { host, port }: Address, observe: Obs
   const bound = server.address();
   if (bound === null || typeof bound === "string") throw new Error("the listener has no TCP port");
   return bound;
+}
+
+/**
+ * Once a request over HTTP/1.1 is answered its peer has `lingerMs` to send the rest of it. Left to itself, Node would
+ * wait for that until `requestTimeout`, and for a peer that is gone as well, as it may read nothing meanwhile.
+ */
+function endUnread(request: IncomingMessage, response: NodeResponse): void {
+  // When the answer has left, the request may not know it any more.
+  const { socket } = request;
+  response.once("finish", () => {
+    if (request.complete) return;
+    const end = () => {
+      if (!request.complete) socket.destroy();
+    };
+    setTimeout(end, lingerMs).unref();
+  });
 }
 
 /** An HTTP/2 connection is closed by its session instead. */

@@ -16,4 +16,5 @@ describe("without the fast path", async () => {
   await import("./receive-deadline.test.ts");
   await import("./safe-adapter.test.ts");
   await import("./stall-guard.test.ts");
+  await import("./unread-request.test.ts");
 });
