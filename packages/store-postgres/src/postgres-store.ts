@@ -97,7 +97,7 @@ async function prepare(primary: Primary): Promise<JobStore["caps"]["durability"]
   const late = () => connection.destroy(`the tables were not ready within ${migrationMs} ms`);
   const timer = setTimeout(late, migrationMs);
   try {
-    await connection.transaction(migrate);
+    await connection.transaction((query) => migrate(query));
     await makeSafe(connection.query);
     await connection.end();
   } catch (error) {

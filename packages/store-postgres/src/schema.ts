@@ -2,9 +2,6 @@ import { invalid } from "@event-ingestion/store";
 import type { Query, Statement } from "./connection.ts";
 import { incompatible, sqlState } from "./errors.ts";
 
-/** Of the tables that this code reads and writes. */
-const schemaVersion = 1;
-
 /**
  * A job is in exactly one of queue, lease and outcome: that is its state. job, outcome and attempt_error are insert-only
  * and have one partition for each UTC day of acceptance (see days.ts); queue and lease are slim, since all that is deleted
@@ -58,8 +55,8 @@ CREATE TABLE ingest.session (
 CREATE TABLE ingest.tally (metric smallint, slot smallint, n bigint NOT NULL, PRIMARY KEY (metric, slot))
   WITH (fillfactor = 50);`;
 
-/** What leads from each version to the next. */
-const migrations: readonly string[] = [version1];
+/** What leads from each version of the tables to the next; this code reads and writes the last one. */
+const allMigrations: readonly string[] = [version1];
 
 interface Found {
   schema: boolean;
@@ -72,7 +69,7 @@ interface Found {
 }
 
 const look: Statement = {
-  text: `SELECT n.oid IS NOT NULL AS schema, to_regclass('ingest.meta') IS NOT NULL AS meta,
+  text: `SELECT n.oid IS NOT NULL AS schema, EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'meta') AS meta,
     (SELECT count(*)::int FROM pg_class c WHERE c.relnamespace = n.oid) AS tables,
     has_database_privilege(current_database(), 'CREATE') AS may_create,
     coalesce(has_schema_privilege(n.oid, 'CREATE') AND (SELECT coalesce(bool_and(pg_has_role(c.relowner, 'USAGE')), true)
@@ -83,23 +80,25 @@ const look: Statement = {
 
 /**
  * Makes or updates the tables, inside a transaction. Any number of replicas may do so at once: one does, the others wait.
+ * `migrations` differ in tests only.
  *
  * @throws StoreError incompatible: the schema is somebody else's, or that of a newer version; invalid: rights are missing
  */
-export async function migrate(query: Query): Promise<void> {
+export async function migrate(query: Query, migrations: readonly string[] = allMigrations): Promise<void> {
+  const to = migrations.length;
   await query({ text: "SELECT pg_advisory_xact_lock(hashtextextended('ingest.schema', 0))" });
   const [found] = await query<Found>(look);
   if (found === undefined) return;
   const from = await versionOf(query, found);
-  if (from > schemaVersion) {
+  if (from > to) {
     throw incompatible(
-      `schema ingest of database ${found.database} has version ${from}, newer than ${schemaVersion}, the version of this program`,
+      `schema ingest of database ${found.database} has version ${from}, this program knows versions up to ${to}`,
     );
   }
   for (const sql of migrations.slice(from)) await query({ text: sql });
-  if (from < schemaVersion) {
+  if (from < to) {
     await query({
-      text: `INSERT INTO ingest.meta VALUES ('schema', '${schemaVersion}') ON CONFLICT (k) DO UPDATE SET v = excluded.v`,
+      text: `INSERT INTO ingest.meta VALUES ('schema', '${to}') ON CONFLICT (k) DO UPDATE SET v = excluded.v`,
     });
   }
 }
