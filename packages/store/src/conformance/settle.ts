@@ -50,8 +50,9 @@ export function settleCases(check: Case): void {
       const ending: Ending = result ? { as: "succeeded", result } : { as: "succeeded" };
       return verdictOn(jobId, ending, index === 59 ? 2 : 1);
     });
-    const answers = await store.settle(session, verdicts);
-    expect(answers).toEqual(ids.map((_, index) => (index === 59 ? "lost" : "ok")));
+    const unknown = verdictOn(unknownId, { as: "succeeded", result: bytes("nobody's") });
+    const answers = await store.settle(session, [unknown, ...verdicts]);
+    expect(answers).toEqual(["lost", ...ids.map((_, index) => (index === 59 ? "lost" : "ok"))]);
     const results = (await store.get(ids)).map((job) => job?.result && Buffer.from(job.result).toString());
     const expected = ids.map((_, index) => (index === 59 ? undefined : resultOf(index)));
     expect(results).toEqual(expected.map((result) => result && Buffer.from(result).toString()));
