@@ -35,3 +35,33 @@ test.each([
     expect(server.failures).toEqual([]);
   },
 );
+
+test.each([
+  ["expects 100-continue", { ...head, expect: "100-continue" }],
+  ["expects what nobody knows", { ...head, expect: "x" }],
+  ["is CONNECT", { ":method": "CONNECT", ":authority": "a:1" }],
+  ["is for no rpc", { ...head, ":path": "/none" }],
+  ["is for a file", { ...head, ":path": "/healthz" }],
+  ["has no authority", { ":method": "POST", ":scheme": "http", ":path": "/test.Echo/Say" }],
+  ["is a call of gRPC", { ...head, "content-type": "application/grpc" }],
+  ["is a call of gRPC-Web", { ...head, "content-type": "application/grpc-web" }],
+  ["is an unknown call of gRPC", { ...head, ":path": "/none", "content-type": "application/grpc" }],
+])("HTTP/2: a request that %s and is reset in the same packet does no harm", async (_, fields) => {
+  const server = await startServer();
+  const raw = await openRaw(server);
+  const codes = [...Array(14).keys()];
+  raw.write(
+    Buffer.concat([
+      hello,
+      ...codes.flatMap((code) => [
+        request(fields, { streamId: 2 * code + 1, end: false }),
+        frame("RST_STREAM", { streamId: 2 * code + 1, payload: uint32(code) }),
+      ]),
+      request({ ...head, ":path": "/healthz" }, { streamId: 101 }),
+    ]),
+  );
+  await raw.until((all) =>
+    parseFrames(all).some(({ type, streamId }) => type === "DATA" && streamId === 101),
+  );
+  expect(server.failures).toEqual([]);
+});

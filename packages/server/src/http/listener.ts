@@ -68,8 +68,6 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
   const stopping = new AbortController();
 
   const handle: NodeHandler = (request, response) => {
-    // Reset before its turn came; it might be closed already, and then nobody would be told.
-    if ("stream" in response && response.stream.destroyed) return;
     guard.watch("stream" in response ? response.stream : response);
     if ("stream" in request) sessions.touch(request.stream.session);
     if (!("stream" in request)) endUnread(request, response);
@@ -77,12 +75,11 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
     handler(request, response);
   };
   const http2 = createServer(http2Options(limits), handle).on("checkContinue", (request, response) => {
-    // Left to itself, Node does this to a stream that was reset, too, and throws outside of every handler.
-    if (!response.stream.destroyed) response.writeContinue();
+    response.writeContinue();
     handle(request, response);
   });
   takeStreams(http2, (stream, headers) => {
-    if (stream.destroyed || !handler.serveHttp2?.(stream, headers, guard.forget)) return false;
+    if (!handler.serveHttp2?.(stream, headers, guard.forget)) return false;
     guard.watchOnce(stream);
     sessions.touch(stream.session);
     return true;
@@ -126,13 +123,18 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
   };
 }
 
-/** Offers every stream to `take`; those that it does not take become requests and responses. */
+/**
+ * Offers every stream to `take`; those that it does not take become requests and responses. One that was reset before its
+ * turn came is left alone: nobody might be told of its end any more, and Node itself would throw, outside of every
+ * handler, as it tells its client to continue. A reset without error closes a stream before it is destroyed.
+ */
 function takeStreams(
   server: Http2Server,
   take: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean,
 ): void {
   const request = server.listeners("stream")[0];
   server.removeAllListeners("stream").on("stream", (stream, headers, ...rest: unknown[]) => {
+    if (stream.closed || stream.destroyed) return stream.on("error", () => undefined);
     if (!take(stream, headers)) request?.call(server, stream, headers, ...rest);
   });
 }
