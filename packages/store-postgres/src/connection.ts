@@ -30,6 +30,8 @@ export type Query = <Row>(
 export interface Connection {
   /** Of no use any more. */
   readonly broken: boolean;
+  /** Resolves when it is. */
+  readonly lost: Promise<void>;
   query: Query;
   /** Commits what `work` did, unless it throws. */
   transaction: <T>(work: (query: Query) => Promise<T>, effect?: Effect) => Promise<T>;
@@ -45,6 +47,7 @@ const rollback: Statement = { text: "ROLLBACK" };
 /** @throws StoreError if nobody answers there within the time, or the user is refused. */
 export async function connect({ name, url }: Host, timeoutMs: number): Promise<Connection> {
   const socket = new Socket();
+  const losing = Promise.withResolvers<void>();
   let lost: string | undefined;
   let warned = false;
 
@@ -55,14 +58,18 @@ export async function connect({ name, url }: Host, timeoutMs: number): Promise<C
     fallback_application_name: "event-ingestion",
     stream: () => socket,
   });
+  const lose = (reason: string) => {
+    lost ??= reason;
+    losing.resolve();
+  };
   // What waits for an answer gets these errors too.
-  client.on("error", () => (lost ??= "the connection broke"));
-  client.on("end", () => (lost ??= "the connection ended"));
+  client.on("error", () => lose("the connection broke"));
+  client.on("end", () => lose("the connection ended"));
   // By code, since the word for the severity is in the language of the server. What is no warning has none.
   client.on("notice", ({ code }) => (warned ||= code !== "00000"));
 
   const destroy = (reason: string) => {
-    lost ??= reason;
+    lose(reason);
     socket.destroy();
   };
   /** An error ends the transaction, or it ends the server. Who answers afterwards has rolled back. */
@@ -123,6 +130,7 @@ export async function connect({ name, url }: Host, timeoutMs: number): Promise<C
     get broken() {
       return lost !== undefined;
     },
+    lost: losing.promise,
     query,
     transaction,
     destroy,

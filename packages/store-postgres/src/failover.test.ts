@@ -37,7 +37,8 @@ for (const major of [18, 15]) {
       const producing = Promise.all([1, 2, 3, 4].map(() => ledger.produce(store, over.signal)));
       await vi.waitFor(() => expect(ledger.answered).toBeGreaterThan(500), 20_000);
       await postgres.primary.kill();
-      const answered = ledger.answered;
+      await vi.waitFor(() => expect(store.health.writable).toBe(false), 20_000);
+      const { answered } = ledger;
       await postgres.promote();
       // It would acknowledge what nobody else has, which is not what this store was opened for.
       await vi.waitFor(() => expect(store.health.reason).toContain("does not wait for a standby"), 20_000);

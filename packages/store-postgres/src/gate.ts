@@ -2,6 +2,8 @@ import type { JobStore, StoreError } from "@event-ingestion/store";
 
 const firstProbeMs = 100;
 const maxProbeMs = 2000;
+/** A probe may find space that an append does not, so after a full disk the next try is not so soon. */
+const stalledMs = 3000;
 /** After so long a failure is a new one, and the delays begin anew. */
 const calmMs = 30_000;
 
@@ -40,7 +42,7 @@ export function createGate(probe: () => Promise<StoreError | undefined>): Gate {
   const enter = (kind: "stalled" | "closed", reason: StoreError) => {
     if (state.kind === "open" && performance.now() - openedAt > calmMs) delayMs = firstProbeMs;
     if (state.kind !== "closed") state = { kind, reason };
-    tryIn(delayMs);
+    tryIn(kind === "stalled" ? stalledMs : delayMs);
   };
   const tryIn = (ms: number) => {
     if (!ended) timer ??= setTimeout(tryNow, ms);

@@ -51,24 +51,28 @@ export function createPool({ lane, size, deadlineMs, connect, gate }: PoolOption
     const end = await turns.take(limitMs);
     try {
       gate.check(lane);
-      const connection = idle.pop() ?? (await connect());
+      const connection = idle.pop() ?? watched(await connect());
       const late = () => connection.destroy(`no answer within ${limitMs} ms`);
       const timer = setTimeout(late, deadline - performance.now());
       try {
         return await work(connection);
       } finally {
         clearTimeout(timer);
-        giveBack(connection);
+        if (!connection.broken) idle.push(connection);
       }
     } finally {
       end();
     }
   };
 
-  const giveBack = (connection: Connection) => {
-    if (!connection.broken) return void idle.push(connection);
-    for (const suspect of idle.splice(0)) suspect.destroy("another connection broke");
-    gate.doubt();
+  /** Also of a connection that breaks while nobody uses it, so that health tells before the next call does. */
+  const watched = (connection: Connection): Connection => {
+    void connection.lost.then(() => {
+      if (closed) return;
+      for (const suspect of idle.splice(0)) suspect.destroy("another connection broke");
+      gate.doubt();
+    });
+    return connection;
   };
 
   const repeat = async <T>(limitMs: number, work: (connection: Connection) => Promise<T>): Promise<T> => {
