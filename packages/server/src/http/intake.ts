@@ -22,21 +22,18 @@ export interface IntakeLimits {
 const prefixBytes = 5;
 
 /**
- * The body of a call in whole messages, inspected unless they are compressed, counted until its account is closed; of a stream of requests, a message until
- * the next one is asked for, as what its handler keeps the handler has to bound.
+ * The body of a call in whole messages, inspected unless they are compressed, and counted until the account is closed; in
+ * a stream of requests until the next message is asked for: what its handler keeps, the handler has to bound.
  *
- * @throws ConnectError UNAVAILABLE if it does not fit, before anything is read if the header says so.
+ * Reading it ends with a ConnectError UNAVAILABLE if it does not fit, before anything came if the header says so.
  */
-export async function* receive(
+export function receive(
   body: AsyncIterable<Uint8Array>,
   intake: Intake,
   limits: IntakeLimits,
-): AsyncGenerator<Uint8Array> {
-  const { budget, readMaxBytes } = limits;
-  const declared = Number(intake.header.get("content-length")) || 0;
-  if (!isStream(intake) && !budget.fits(Math.min(declared, readMaxBytes))) throw overBudget();
+): AsyncIterable<Uint8Array> {
   const hasEnvelopes = /^application\/(?:grpc|connect)/i.test(intake.header.get("content-type") ?? "");
-  yield* hasEnvelopes ? envelopes(body, intake, limits) : wholeBody(body, intake, limits);
+  return hasEnvelopes ? envelopes(body, intake, limits) : wholeBody(body, intake, limits);
 }
 
 /** A message of the call was decompressed. @throws ConnectError as its body does. */
@@ -49,6 +46,12 @@ function formOf({ method, header }: Intake): { schema: DescMessage; json: boolea
   return { schema: method.input, json: /json/i.test(header.get("content-type") ?? "") };
 }
 
+/** Before anything is read. */
+function checkRoom(intake: Intake, { budget, readMaxBytes }: IntakeLimits): void {
+  const declared = Number(intake.header.get("content-length")) || 0;
+  if (!isStream(intake) && !budget.fits(Math.min(declared, readMaxBytes))) throw overBudget();
+}
+
 function isStream({ method: { methodKind } }: Intake): boolean {
   return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
@@ -56,8 +59,10 @@ function isStream({ method: { methodKind } }: Intake): boolean {
 async function* wholeBody(
   body: AsyncIterable<Uint8Array>,
   intake: Intake,
-  { inspect, readMaxBytes }: IntakeLimits,
+  limits: IntakeLimits,
 ): AsyncGenerator<Uint8Array> {
+  checkRoom(intake, limits);
+  const { inspect, readMaxBytes } = limits;
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body) {
@@ -75,8 +80,10 @@ async function* wholeBody(
 async function* envelopes(
   body: AsyncIterable<Uint8Array>,
   intake: Intake,
-  { inspect, readMaxBytes }: IntakeLimits,
+  limits: IntakeLimits,
 ): AsyncGenerator<Uint8Array> {
+  checkRoom(intake, limits);
+  const { inspect, readMaxBytes } = limits;
   let chunks: Uint8Array[] = [];
   let length = 0;
   let wanted = prefixBytes;
