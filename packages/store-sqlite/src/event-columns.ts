@@ -107,9 +107,14 @@ export function unpackEvents(
   return events;
 }
 
+/** A job that runs for long keeps what shares its memory, so there is not much of that. */
+const maxSharedBytes = 256 * 1024;
+
 export function unpackLeased({ jobIds, attempts, acceptedAts, events }: LeasedColumns): Leased[] {
+  const isShared = events.payloads.byteLength <= maxSharedBytes;
   return unpackEvents(events).map((event, index) => {
-    const { tenant, eventId, type, payload, maxAttempts, trace } = event;
+    const { tenant, eventId, type, maxAttempts, trace } = event;
+    const payload = isShared ? event.payload : event.payload.slice();
     const timestamp = BigInt(event.timestamp);
     return {
       jobId: jobIds[index] ?? "",
