@@ -36,8 +36,8 @@ const drainLimitMs = 9000;
 /** A drain after an error that nothing handled may take this long: nobody knows what is broken. */
 const brokenLimitMs = 5000;
 
-/** A drain of what cannot go on: time for the answers that say so. What hangs is killed, then the exit code is not ours. */
-const endedLimitMs = 5000;
+/** A drain of what cannot go on: time for the answers that say so, not for what waits for it in vain. */
+const endedLimitMs = 1000;
 
 /**
  * Runs a program until SIGTERM or SIGINT, then drains and ends the process. Resolves once it has started. What keeps it
@@ -61,7 +61,8 @@ export async function runProgram<C extends LogSettings, P extends Program>(
     endOnFailure(stopping, log);
     void program.ended.then(({ message }) => {
       log.fatal({ reason: message }, options.endedMessage);
-      stopping?.begin(exitCodes.failed, endedLimitMs);
+      setTimeout(() => process.exit(exitCodes.failed), endedLimitMs);
+      stopping?.begin(exitCodes.failed, drainLimitMs);
     });
     void drainOnStop(program, stopping, log);
     return program;
