@@ -18,6 +18,13 @@ export interface RunningServer {
   url: string;
 }
 
+let fastPath = true;
+
+/** Says whether servers without an option for it have a fast path. */
+export function setFastPath(on: boolean): void {
+  fastPath = on;
+}
+
 /** A server on a free port over the real store; `between` replaces calls of the port. */
 export async function startServer(
   between: (store: JobStore) => Partial<JobStore> = () => ({}),
@@ -29,6 +36,7 @@ export async function startServer(
     store: decorate(store, between(store)),
     port: 0,
     graceMs: 500,
+    fastPath,
     observe: (event) => void events.push(event),
     ...options,
   });

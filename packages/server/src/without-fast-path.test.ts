@@ -1,0 +1,10 @@
+import { describe } from "vitest";
+import { setFastPath } from "./testing/start-server.ts";
+
+// The handlers answer the same, whoever calls them.
+setFastPath(false);
+
+describe("without the fast path", async () => {
+  await import("./request-limits.test.ts");
+  await import("./server.test.ts");
+});
