@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { BadRequestSchema } from "@event-ingestion/api/error-details";
+import { SettleRequestSchema } from "@event-ingestion/api/worker/v1";
 import { expect, test } from "vitest";
 import { refusal, startServer } from "./testing/start-server.ts";
 
@@ -19,10 +20,31 @@ test("a batch of more than 1,000 events is refused as a whole, with the field, t
   expect(results.filter(({ accepted }) => accepted)).toHaveLength(1000);
 });
 
+/** Empty elements of a field, 4 MiB of them. */
+function flood(fieldNumber: number): Uint8Array<ArrayBuffer> {
+  const body = new Uint8Array(4 << 20);
+  for (let at = 0; at < body.length; at += 2) body[at] = (fieldNumber << 3) | 2;
+  return body;
+}
+
+test("a flood of verdicts is refused in the same way", async () => {
+  const { url, store } = await startServer();
+  const headers = { "content-type": "application/proto" };
+  const body = flood(SettleRequestSchema.field.verdicts.number);
+  const answer = await fetch(`${url}/event.worker.v1.WorkerService/Settle`, {
+    method: "POST",
+    headers,
+    body,
+  });
+  expect(await answer.json()).toMatchObject({
+    code: "invalid_argument",
+    message: `verdicts must be 1 to ${store.caps.maxBatch}, got 2097152`,
+  });
+});
+
 test("a flood of empty events is refused in little time and memory", async () => {
   const { url, events } = await startServer();
-  const body = new Uint8Array(4 << 20);
-  for (let at = 0; at < body.length; at += 2) body[at] = 0x0a;
+  const body = flood(1);
   const before = process.memoryUsage().heapTotal;
   const headers = { "content-type": "application/proto" };
   const answer = await fetch(`${url}/event.EventService/IngestBatch`, { method: "POST", headers, body });

@@ -17,7 +17,7 @@ import { resolveOptions, type ServerOptions } from "./options.ts";
 import { watchQueueDepth } from "./queue-depth.ts";
 import { type Readiness, watchReadiness } from "./readiness.ts";
 import { retryLater } from "./retry-info.ts";
-import { workerRoutes } from "./worker-routes.ts";
+import { verdictLimits, workerRoutes } from "./worker-routes.ts";
 
 /** The service on its port. */
 export interface EventServer extends AsyncDisposable {
@@ -74,7 +74,7 @@ export function createServer(given: ServerOptions): EventServer {
     fallback: options.fallback,
     limits: options.limits,
     fastPath: options.fastPath,
-    elementLimits: eventLimits(observe),
+    elementLimits: [...eventLimits(observe), ...verdictLimits(store)],
     shutdownSignal: shutdown.signal,
     onError: (failure) => observe({ kind: "internal-error", ...failure }),
     observe: observeConnection,

@@ -1,12 +1,13 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, durationFromMs, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
 import {
   ClaimResponseSchema,
   HeartbeatResponseSchema,
   type JobSchema,
   OpenSessionResponseSchema,
   type Session as SessionMessage,
+  SettleRequestSchema,
   SettleResponseSchema,
   SettleResult,
   type Verdict as VerdictMessage,
@@ -14,6 +15,7 @@ import {
 } from "@event-ingestion/api/worker/v1";
 import { type JobStore, type Leased, maxKeyBytes, type Session, type Verdict } from "@event-ingestion/store";
 import type { Claims } from "./claims.ts";
+import type { ElementLimit } from "./http/element-limits.ts";
 import { storeStatus } from "./store-status.ts";
 import { badRequest } from "./validate.ts";
 
@@ -21,6 +23,12 @@ import { badRequest } from "./validate.ts";
 export interface WorkerServiceContext {
   store: Pick<JobStore, "caps" | "openSession" | "heartbeat" | "settle" | "closeSession">;
   claims: Claims;
+}
+
+/** More verdicts are refused before they are decoded. */
+export function verdictLimits({ caps: { maxBatch } }: Pick<JobStore, "caps">): ElementLimit[] {
+  const { verdicts } = SettleRequestSchema.field;
+  return [{ field: verdicts, max: maxBatch, refuse: (got) => wrongCount("verdicts", got, maxBatch) }];
 }
 
 const ttlLimits = { min: 5000, max: 10 * 60_000 };
@@ -142,7 +150,11 @@ function checkWorker(worker: string): void {
 }
 
 function checkCount(field: string, got: number, max: number): void {
-  if (got < 1 || got > max) throw invalid(field, `must be 1 to ${max}, got ${got}`);
+  if (got < 1 || got > max) throw wrongCount(field, got, max);
+}
+
+function wrongCount(field: string, got: number, max: number): ConnectError {
+  return invalid(field, `must be 1 to ${max}, got ${got}`);
 }
 
 /** Whole milliseconds, rounded up. */
@@ -156,6 +168,6 @@ function toMs(
   throw invalid(field, `must be ${min} to ${max} ms, got ${duration === undefined ? "none" : `${ms} ms`}`);
 }
 
-function invalid(field: string, problem: string): Error {
+function invalid(field: string, problem: string): ConnectError {
   return badRequest({ field, message: `${field} ${problem}` });
 }
