@@ -197,6 +197,31 @@ test("a gate sees every call before its body, and its bugs are hidden as well", 
   expect(server.failures).toMatchObject([{ rpc: "test.Echo/Get", error: { message: secret } }]);
 });
 
+test.each([
+  ["bytes, got 200: a/b?&=+ (100 %)", "bytes, got 200: a/b?&=+ (100 %25)"],
+  [" é\n\u{1f600} ", "%20%C3%A9%0A%F0%9F%98%80%20"],
+  ["", ""],
+])("gRPC: of the message of an error, %j, only what must be is encoded", async (message, encoded) => {
+  const fail = () => {
+    throw new ConnectError(message, Code.NotFound);
+  };
+  // oxlint-disable-next-line require-yield -- the failure comes before the first message
+  const count = async function* count() {
+    fail();
+  };
+  const server = await startServer({ echo: { say: fail, count } });
+  for (const method of ["Say", "Count"]) {
+    const post = openPoster(server);
+    const fields = { "content-type": "application/grpc" };
+    const { headers, trailers } = await post(
+      `/test.Echo/${method}`,
+      fields,
+      encodeEnvelope(0, new Uint8Array(0)),
+    );
+    expect([method, { ...headers, ...trailers }["grpc-message"]]).toEqual([method, encoded]);
+  }
+});
+
 test("a fallback that throws is answered and reported", async () => {
   const server = await startServer();
   const answer = await fetch(`${server.baseUrl}/throw`);

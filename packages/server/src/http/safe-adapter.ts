@@ -17,6 +17,7 @@ import { createFastUnary, type FastUnary } from "./fast/fast-unary.ts";
 import { recordUnary, type UnarySpec } from "./fast/recording-router.ts";
 import { finalizeOnAbort } from "./finalize-on-abort.ts";
 import { checkQuery } from "./get-query.ts";
+import { correctGrpcMessage } from "./grpc-message.ts";
 import { hideError, hideErrors, type RpcFailure } from "./hide-errors.ts";
 import { type Intake, type IntakeLimits, receive, unpacked } from "./intake.ts";
 import { type Limits, resolveLimits } from "./limits.ts";
@@ -177,7 +178,7 @@ async function answerRpc(
     const answer = await rpc({ ...universal, body: receive(body, intake, limits) });
     if (!takesStream(rpc)) intake.account.close();
     if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
-    await universalResponseToNodeResponse(answer, response);
+    await universalResponseToNodeResponse(correctGrpcMessage(answer), response);
   });
 }
 

@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { compressedFlag } from "@connectrpc/connect/protocol";
 import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { tooLarge } from "./too-large.ts";
+import { encodeGrpcMessage } from "../grpc-message.ts";
 import { nodeHeaders } from "./node-headers.ts";
 import type { UnaryProtocol } from "./unary-protocol.ts";
 
@@ -47,6 +48,7 @@ export const grpc: UnaryProtocol = {
 
   failure(context, error) {
     const trailers = nodeHeaders(setTrailerStatus(context.responseTrailer, error));
+    trailers["grpc-message"] = encodeGrpcMessage(error.rawMessage);
     const { headers } = context;
     return context.hasOwnHeaders
       ? { status: 200, headers, trailers }
