@@ -51,7 +51,8 @@ export function createPrune({ others, days }: Area): Prune {
   const dropLeftovers = (keepMs: Policy["keepMs"]) =>
     alone(
       async (query, now) => dropSome(query, { now, keepMs, oldest: await findOldestDay(query) }),
-      nothing,
+      // Whoever holds the lock may be at another step, or have left this one to us: two must not leave it to each other.
+      { pruned: 0, more: true },
     );
 
   /** Looks at one day a call. */
