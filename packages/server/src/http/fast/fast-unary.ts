@@ -56,7 +56,8 @@ export function createFastUnary(options: FastUnaryOptions): FastUnary {
     exchange.cut(over ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_ENHANCE_YOUR_CALM);
   });
   shutdownSignal?.addEventListener("abort", () => {
-    for (const { exchange } of receiving.items) exchange.cut(constants.NGHTTP2_REFUSED_STREAM);
+    for (const { exchange } of receiving.items)
+      if (!exchange.received) exchange.cut(constants.NGHTTP2_REFUSED_STREAM);
     for (const context of deadlines.items) context.shutDown();
   });
   const { requestGate, compression, onError } = options;
