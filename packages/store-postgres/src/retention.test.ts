@@ -102,10 +102,16 @@ describe.skipIf(server === undefined)("jobs that are kept for days", () => {
       }
     })();
     const others = await openPostgresStore(url);
-    const [here = 0, there = 0] = await Promise.all([store, others].map(maintainAll));
+    const day = dayOf(acceptedAt(kept[0] ?? ""));
+    let pruned = 0;
+    // Who does not get the tables for long enough leaves them to a later call.
+    while ((await stageOf(day)) !== "old") {
+      const [here = 0, there = 0] = await Promise.all([store, others].map(maintainAll));
+      pruned += here + there;
+    }
     over.abort();
     await watching;
-    expect(here + there).toBe(10_505);
+    expect(pruned).toBe(10_505);
     await expectCounted(url);
     await store.close();
     await others.close();
