@@ -14,8 +14,11 @@ export interface EventColumns {
   traces: (string | null)[];
   /** Where each payload ends. */
   ends: number[];
-  payloads: Uint8Array;
+  payloads: Carried;
 }
+
+/** Bytes on their way to another thread: see `carry`. */
+export type Carried = Uint8Array | string;
 
 /** An event as the tables keep it. */
 export interface PlainEvent {
@@ -46,7 +49,7 @@ export interface AppendedColumns {
 }
 
 /** Columns without an event, for payloads that were put together before. */
-export function columnsOver(payloads: Uint8Array): EventColumns {
+export function columnsOver(payloads: Carried): EventColumns {
   return {
     tenants: [],
     eventIds: [],
@@ -73,7 +76,7 @@ export function pushEvent(columns: EventColumns, event: Omit<PlainEvent, "payloa
 }
 
 export function packEvents(batch: readonly NewEvent[]): EventColumns {
-  const columns = columnsOver(joined(batch.map(({ payload }) => payload)));
+  const columns = columnsOver(carry(batch.map(({ payload }) => payload)));
   let end = 0;
   for (const event of batch) {
     const { tenant, eventId, type, maxAttempts, runAt = null } = event;
@@ -92,6 +95,7 @@ export function unpackEvents(
   to: number = columns.ends.length,
 ): PlainEvent[] {
   const events: PlainEvent[] = [];
+  const payloads = bytesOf(columns.payloads);
   for (let index = from; index < Math.min(to, columns.ends.length); index++) {
     events.push({
       tenant: columns.tenants[index] ?? "",
@@ -101,7 +105,7 @@ export function unpackEvents(
       maxAttempts: columns.maxAttempts[index] ?? 0,
       runAt: columns.runAts[index] ?? null,
       trace: columns.traces[index] ?? null,
-      payload: columns.payloads.subarray(columns.ends[index - 1] ?? 0, columns.ends[index]),
+      payload: payloads.subarray(columns.ends[index - 1] ?? 0, columns.ends[index]),
     });
   }
   return events;
@@ -111,7 +115,7 @@ export function unpackEvents(
 const maxSharedBytes = 256 * 1024;
 
 export function unpackLeased({ jobIds, attempts, acceptedAts, events }: LeasedColumns): Leased[] {
-  const isShared = events.payloads.byteLength <= maxSharedBytes;
+  const isShared = events.payloads.length <= maxSharedBytes;
   return unpackEvents(events).map((event, index) => {
     const { tenant, eventId, type, maxAttempts, trace } = event;
     const payload = isShared ? event.payload : event.payload.slice();
@@ -146,6 +150,25 @@ export function unpackAppended({ jobIds, duplicates, conflicts }: AppendedColumn
 export function plainTimestamp(timestamp: bigint): number | string {
   const number = Number(timestamp);
   return Number.isSafeInteger(number) ? number : String(timestamp);
+}
+
+/** Above it a copy costs more than memory outside of the heap. */
+const maxCarriedAsText = 64 * 1024;
+
+/**
+ * The bytes of all parts, as they cost least to send. Few go as text, a character for each byte: an ArrayBuffer in every
+ * message is memory outside of the heap, for which V8 collects the old generation ten times as often, and each time
+ * drags along what is young. That cost a third of a call.
+ */
+export function carry(parts: readonly Uint8Array[]): Carried {
+  const bytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (bytes > maxCarriedAsText) return joined(parts);
+  return Buffer.concat(parts, bytes).toString("latin1");
+}
+
+/** The bytes that were sent. */
+function bytesOf(carried: Carried): Uint8Array {
+  return typeof carried === "string" ? Buffer.from(carried, "latin1") : carried;
 }
 
 /** One piece of memory of its own: a view into a larger one would take all of that along. */

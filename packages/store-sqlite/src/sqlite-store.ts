@@ -5,12 +5,12 @@ import {
   type NewEvent,
   checkBatch,
   checkVerdict,
+  createHints,
   findViolation,
 } from "@event-ingestion/store";
 import type { CheckSkipped } from "./connection.ts";
 import { invalid } from "./errors.ts";
 import { packEvents, unpackAppended, unpackLeased } from "./event-columns.ts";
-import { createHints } from "./hints.ts";
 import { limits } from "./limits.ts";
 import { type Heard, type ThreadLink, startThread } from "./thread-link.ts";
 import type { ThreadOptions } from "./thread-store.ts";

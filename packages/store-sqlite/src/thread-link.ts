@@ -39,11 +39,12 @@ export async function startThread(
 ): Promise<ThreadLink> {
   const execArgv = process.execArgv.filter(loadsCode);
   const worker = new Worker(threadUrl, { name: "sqlite-store", workerData: options, execArgv });
-  const pending = new Map<number, Pending>();
+  // By place, and which of them are free. Not a Map: what has been in one is kept from quick garbage collections.
+  const pending: (Pending | undefined)[] = [];
+  const free: number[] = [];
   const opened = Promise.withResolvers<void>();
   const exited = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<StoreError>();
-  let lastId = 0;
   let refusal: StoreError | undefined;
 
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
@@ -58,8 +59,9 @@ export async function startThread(
     refuseCalls(reason);
   };
   const answer = (given: Answer) => {
-    const call = pending.get(given.id);
-    pending.delete(given.id);
+    const call = pending[given.id];
+    pending[given.id] = undefined;
+    free.push(given.id);
     if ("failure" in given) call?.reject(fromFailure(given.failure));
     else call?.resolve(given.value);
   };
@@ -79,8 +81,7 @@ export async function startThread(
   worker.on("error", (cause) => fail(unavailable("the thread of the store failed", { cause })));
   worker.on("exit", () => {
     fail(unavailable("the thread of the store ended"));
-    for (const { name, reject } of pending.values()) reject(cutOff(name, refusal));
-    pending.clear();
+    for (const call of pending.splice(0)) call?.reject(cutOff(call.name, refusal));
     if (refusal !== undefined) opened.reject(refusal);
     exited.resolve();
   });
@@ -93,10 +94,11 @@ export async function startThread(
     call: (name, ...args) => {
       if (refusal !== undefined) return Promise.reject(refusal);
       return new Promise((resolve, reject) => {
-        const id = ++lastId;
+        const id = free.at(-1) ?? pending.length;
         ask({ id, name, args });
+        free.pop();
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread runs the operation of that name
-        pending.set(id, { name, resolve: resolve as (value: unknown) => void, reject });
+        pending[id] = { name, resolve: resolve as (value: unknown) => void, reject };
       });
     },
     ended: ended.promise,

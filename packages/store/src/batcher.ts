@@ -36,6 +36,8 @@ export interface Batcher<T, R> {
 interface Group<T, R> {
   items: readonly T[];
   bytes: number;
+  /** It was taken out by an abort. */
+  gone: boolean;
   resolve: (results: R[]) => void;
   reject: (reason: unknown) => void;
   /** Stops listening for an abort. */
@@ -47,8 +49,9 @@ interface Group<T, R> {
  * leave together when one ends: the batch size follows the arrival rate times the duration of a call.
  */
 export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R> {
-  /** In the order they came. One that is aborted leaves at once, with its items. */
-  const waiting = new Set<Group<T, R>>();
+  /** In the order they came. Not a Set: what has been in one is kept from quick garbage collections. */
+  let waiting: Group<T, R>[] = [];
+  let gone = 0;
   let pending = 0;
   let pendingBytes = 0;
   let underWay = 0;
@@ -56,26 +59,38 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   let drained: (() => void) | undefined;
 
   const forget = (group: Group<T, R>) => {
-    waiting.delete(group);
     group.leave();
     pending -= group.items.length;
     pendingBytes -= group.bytes;
   };
 
+  /** Its place is given up together with many others: one by one, each would cost as much as all that wait. */
+  const takeOut = (group: Group<T, R>) => {
+    forget(group);
+    group.items = [];
+    group.gone = true;
+    gone++;
+    if (gone * 2 < waiting.length) return;
+    waiting = waiting.filter((each) => !each.gone);
+    gone = 0;
+  };
+
   /** The groups of the next call, oldest first. */
   const take = (): Group<T, R>[] => {
-    const groups: Group<T, R>[] = [];
+    let end = 0;
     let count = 0;
     let bytes = 0;
     for (const group of waiting) {
       const fits =
         count + group.items.length <= options.maxBatch && bytes + group.bytes <= options.maxBatchBytes;
-      if (groups.length > 0 && !fits) break;
-      forget(group);
-      groups.push(group);
+      if (count > 0 && !fits) break;
+      end++;
       count += group.items.length;
-      bytes += group.bytes;
+      bytes += group.gone ? 0 : group.bytes;
     }
+    const groups = waiting.splice(0, end).filter((group) => !group.gone);
+    gone -= end - groups.length;
+    for (const group of groups) forget(group);
     return groups;
   };
 
@@ -99,19 +114,19 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     if (refusal !== undefined) return Promise.reject(refusal);
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
-      const group: Group<T, R> = { items, bytes, resolve, reject, leave };
+      const group: Group<T, R> = { items, bytes, gone: false, resolve, reject, leave };
       function leave() {
         signal?.removeEventListener("abort", abort);
       }
       function abort() {
-        forget(group);
+        takeOut(group);
         reject(signal?.reason);
       }
-      waiting.add(group);
+      waiting.push(group);
       pending += items.length;
       pendingBytes += bytes;
       pump();
-      if (waiting.has(group)) signal?.addEventListener("abort", abort, { once: true });
+      if (waiting.at(-1) === group) signal?.addEventListener("abort", abort, { once: true });
     });
   };
 

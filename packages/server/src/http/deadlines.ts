@@ -1,10 +1,11 @@
+import { Bag, type Member } from "./bag.ts";
+
 /** Deadlines of many things under one timer. */
 export interface Deadlines<T> {
-  /** `at` is a time of `performance.now`; infinity is fine. */
-  add(item: T, at: number): void;
-  delete(item: T): void;
+  /** `at` is a time of `performance.now`; infinity is fine. The item leaves when it needs no deadline any more. */
+  add(item: T, at: number): Member<T>;
   /** What has a deadline that has not passed. */
-  readonly items: Iterable<T>;
+  readonly items: Iterable<Member<T>>;
 }
 
 /**
@@ -12,7 +13,7 @@ export interface Deadlines<T> {
  * each of them would cost several times as much. The one timer waits for the earliest deadline it knows.
  */
 export function createDeadlines<T>(tickMs: number, expire: (item: T) => void): Deadlines<T> {
-  const due = new Map<T, number>();
+  const due = new Bag<T>();
   let wakeAt = Number.POSITIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
   const wake = (at: number) => {
@@ -23,23 +24,20 @@ export function createDeadlines<T>(tickMs: number, expire: (item: T) => void): D
   const sweep = () => {
     const now = performance.now();
     let next = (wakeAt = Number.POSITIVE_INFINITY);
-    for (const [item, at] of due) {
-      if (at > now) next = Math.min(next, at);
+    for (const member of due) {
+      if (member.value > now) next = Math.min(next, member.value);
       else {
-        due.delete(item);
-        expire(item);
+        member.leave();
+        expire(member.item);
       }
     }
     if (next < wakeAt) wake(Math.max(next, now + tickMs));
   };
   return {
     add(item, at) {
-      due.set(item, at);
       if (at < wakeAt) wake(at);
+      return due.add(item, at);
     },
-    delete: (item) => void due.delete(item),
-    get items() {
-      return due.keys();
-    },
+    items: due,
   };
 }

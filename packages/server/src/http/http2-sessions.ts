@@ -7,7 +7,7 @@ import type { Answer } from "./stall-guard.ts";
 export interface SessionWatchOptions {
   limits: Pick<Limits, "pingIntervalMs" | "pingTimeoutMs" | "idleMs">;
   /** The answers under way: a session that has one is not idle. */
-  openAnswers: () => Iterable<Answer>;
+  openAnswers: () => Iterable<{ item: Answer }>;
   observe: (event: ConnectionEvent) => void;
 }
 
@@ -38,7 +38,7 @@ export function watchSessions(server: Http2Server, options: SessionWatchOptions)
   server.on("sessionError", (error) => observe({ what: "http2-session-error", error }));
 
   const timer = setInterval(() => {
-    for (const answer of options.openAnswers()) if ("session" in answer) touch(answer.session);
+    for (const { item } of options.openAnswers()) if ("session" in item) touch(item.session);
     const now = performance.now();
     for (const [session, since] of lastUsed) if (now - since > limits.idleMs) session.close();
     const waiting = pingAll(lastUsed.keys());

@@ -79,10 +79,14 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
     handle(request, response);
   });
   takeStreams(http2, (stream, headers) => {
-    if (!handler.serveHttp2?.(stream, headers, guard.forget)) return false;
-    guard.watchOnce(stream);
-    sessions.touch(stream.session);
-    return true;
+    if (handler.serveHttp2 === undefined) return false;
+    const watched = guard.watchOnce(stream);
+    if (handler.serveHttp2(stream, headers, watched)) {
+      sessions.touch(stream.session);
+      return true;
+    }
+    watched.leave();
+    return false;
   });
   const http1: Http1Server =
     options.tls === undefined
@@ -98,7 +102,7 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
     NetServer.prototype.close.call(http1);
     stopping.abort();
     sessions.closeAll();
-    for (const answer of guard.open) closeAfter(answer);
+    for (const { item } of guard.open) closeAfter(item);
     const idleTimer = setInterval(() => http1.closeIdleConnections(), 100);
     void closed.then(() => clearInterval(idleTimer));
   };

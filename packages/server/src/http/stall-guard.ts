@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
+import { Bag, type Member } from "./bag.ts";
 
 /** Where an answer is written to. */
 export type Answer = ServerResponse | ServerHttp2Stream;
@@ -8,11 +9,10 @@ export type Answer = ServerResponse | ServerHttp2Stream;
 export interface StallGuard {
   /** Watches an answer until it is closed. */
   watch(answer: Answer): void;
-  /** Watches one that is written at once, until `forget`. */
-  watchOnce(answer: Answer): void;
-  forget: (answer: Answer) => void;
+  /** Watches one that is written at once, until it leaves. */
+  watchOnce(answer: Answer): Member<Answer>;
   /** The answers that are not closed yet. */
-  readonly open: Iterable<Answer>;
+  readonly open: Iterable<Member<Answer>>;
   stop(): void;
 }
 
@@ -25,33 +25,31 @@ const bytesPerMs = 32;
  * before: that would cut a slow reader of equal messages.
  */
 export function createStallGuard(stallMs: number, stalled: () => void): StallGuard {
-  const lastProgress = new Map<Answer, number>();
+  /** With the time of their last progress. */
+  const open = new Bag<Answer>();
   const timer = setInterval(
     () => {
       const now = performance.now();
-      for (const [answer, since] of lastProgress) {
-        const unsent = answer.writableLength;
-        if (unsent === 0) lastProgress.set(answer, now);
-        else if (now - since > stallMs + unsent / bytesPerMs) {
+      for (const member of open) {
+        const unsent = member.item.writableLength;
+        if (unsent === 0) member.value = now;
+        else if (now - member.value > stallMs + unsent / bytesPerMs) {
           stalled();
-          cut(answer);
+          cut(member.item);
         }
       }
     },
     Math.min(1000, stallMs / 4),
   ).unref();
-  const forget = (answer: Answer) => void lastProgress.delete(answer);
+  const watchOnce = (answer: Answer) => open.add(answer, performance.now());
   return {
     watch(answer) {
-      const progress = () => lastProgress.set(answer, performance.now());
-      progress();
-      answer.on("drain", progress).once("close", () => forget(answer));
+      const member = watchOnce(answer);
+      const progress = () => void (member.value = performance.now());
+      answer.on("drain", progress).once("close", () => member.leave());
     },
-    watchOnce: (answer) => void lastProgress.set(answer, performance.now()),
-    forget,
-    get open() {
-      return lastProgress.keys();
-    },
+    watchOnce,
+    open,
     stop: () => clearInterval(timer),
   };
 }

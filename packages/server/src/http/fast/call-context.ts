@@ -7,6 +7,7 @@ import {
   createContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
+import type { Member } from "../bag.ts";
 import type { Deadlines } from "../deadlines.ts";
 import type { Exchange } from "./exchange.ts";
 import { nodeHeaders, webHeaders } from "./node-headers.ts";
@@ -45,6 +46,7 @@ export class CallContext implements HandlerContext {
   readonly #deadline: number;
   #abortReason: unknown;
   #controller: AbortController | undefined;
+  #waiting: Member<CallContext> | undefined;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
@@ -103,7 +105,7 @@ export class CallContext implements HandlerContext {
     if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
     else if (shutdownSignal?.aborted) this.#abort(shutdownSignal.reason);
     else if (this.#deadline <= performance.now()) this.timeOut();
-    else deadlines.add(this, this.#deadline);
+    else this.#waiting = deadlines.add(this, this.#deadline);
     return this.#controller.signal;
   }
 
@@ -148,8 +150,7 @@ export class CallContext implements HandlerContext {
   #abort(reason: unknown): void {
     if (this.#abortReason !== undefined) return;
     this.#abortReason = reason;
-    if (this.#controller === undefined) return;
-    this.#aborting.deadlines.delete(this);
-    this.#controller.abort(reason);
+    this.#waiting?.leave();
+    this.#controller?.abort(reason);
   }
 }

@@ -7,7 +7,7 @@ import { maxTimerMs } from "../endless-timeouts.ts";
 import type { RpcFailure } from "../hide-errors.ts";
 import type { IntakeLimits } from "../intake.ts";
 import type { CallContext } from "./call-context.ts";
-import { type Exchange, Http1Exchange, Http2Exchange } from "./exchange.ts";
+import { type Exchange, Http1Exchange, Http2Exchange, type Leaving } from "./exchange.ts";
 import { formOf } from "./forms.ts";
 import type { UnarySpec } from "./recording-router.ts";
 import { createRpc } from "./rpc.ts";
@@ -32,12 +32,8 @@ export interface FastUnaryOptions extends Pick<
 /** Takes the calls that it can serve; for others its functions return false and have done nothing. */
 export interface FastUnary {
   serveHttp1(request: IncomingMessage, response: ServerResponse): boolean;
-  /** Calls `closed` once the stream is. */
-  serveHttp2: (
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    closed: (stream: ServerHttp2Stream) => void,
-  ) => boolean;
+  /** Lets `watched` leave once the stream is closed. */
+  serveHttp2: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, watched: Leaving) => boolean;
 }
 
 /** Node has a deadline of its own for HTTP/1.1. */
@@ -56,9 +52,9 @@ export function createFastUnary(options: FastUnaryOptions): FastUnary {
     exchange.cut(over ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_ENHANCE_YOUR_CALM);
   });
   shutdownSignal?.addEventListener("abort", () => {
-    for (const { exchange } of receiving.items)
-      if (!exchange.received) exchange.cut(constants.NGHTTP2_REFUSED_STREAM);
-    for (const context of deadlines.items) context.shutDown();
+    for (const { item } of receiving.items)
+      if (!item.exchange.received) item.exchange.cut(constants.NGHTTP2_REFUSED_STREAM);
+    for (const { item } of deadlines.items) item.shutDown();
   });
   const { requestGate, compression, onError } = options;
   const surroundings = { limits, deadlines, receiving, shutdownSignal, requestGate, compression, onError };
@@ -78,10 +74,10 @@ export function createFastUnary(options: FastUnaryOptions): FastUnary {
       if (request.method !== "POST" || form === undefined || form.protocol.name === "grpc") return false;
       return begin(new Http1Exchange(request, response), form, http1Times);
     },
-    serveHttp2(stream, headers, closed) {
+    serveHttp2(stream, headers, watched) {
       const form = formOf(headers["content-type"]);
       if (headers[":method"] !== "POST" || form === undefined) return false;
-      return begin(new Http2Exchange(stream, headers, closed), form, http2Times);
+      return begin(new Http2Exchange(stream, headers, watched), form, http2Times);
     },
   };
 }

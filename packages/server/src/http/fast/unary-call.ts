@@ -2,6 +2,7 @@ import { constants } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectRouterOptions } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import type { Member } from "../bag.ts";
 import { overBudget } from "../byte-budget.ts";
 import { correctError } from "../correct-errors.ts";
 import type { Deadlines } from "../deadlines.ts";
@@ -55,6 +56,7 @@ export class UnaryCall implements Receiver {
   readonly #times: ReceiveTimes;
   readonly #surroundings: Surroundings;
   readonly #context: CallContext;
+  #receiving: Member<UnaryCall> | undefined;
   #chunks: Buffer[] = [];
   #length = 0;
 
@@ -68,8 +70,8 @@ export class UnaryCall implements Receiver {
   }
 
   begin(): void {
-    const { receiving, requestGate } = this.#surroundings;
-    receiving.add(this, performance.now() + this.#times.receiveMs);
+    const { requestGate } = this.#surroundings;
+    this.#limit(this.#times.receiveMs);
     this.exchange.open(this);
     if (requestGate === undefined) this.#receive();
     else void this.#passThrough(requestGate);
@@ -86,12 +88,12 @@ export class UnaryCall implements Receiver {
   }
 
   end(): void {
-    this.#surroundings.receiving.delete(this);
+    this.#receiving?.leave();
     if (!this.over) void this.#handle();
   }
 
   close(): void {
-    this.#surroundings.receiving.delete(this);
+    this.#receiving?.leave();
     this.#context.leave();
     this.#finish();
   }
@@ -164,7 +166,13 @@ export class UnaryCall implements Receiver {
     this.#context.end();
     this.#finish();
     if (this.exchange.received) return;
-    this.#surroundings.receiving.add(this, performance.now() + this.#times.lingerMs);
+    this.#limit(this.#times.lingerMs);
+  }
+
+  /** It has to be received within so many ms from now. */
+  #limit(ms: number): void {
+    this.#receiving?.leave();
+    this.#receiving = this.#surroundings.receiving.add(this, performance.now() + ms);
   }
 
   #finish(): void {
