@@ -10,7 +10,7 @@ import {
   IngestBatchResponseSchema,
   Outcome,
 } from "@event-ingestion/api";
-import type { Appended, Caps, NewEvent } from "@event-ingestion/store";
+import type { Appended, Caller, Caps, NewEvent } from "@event-ingestion/store";
 import type { ElementLimit } from "./http/element-limits.ts";
 import type { Ingest } from "./ingest.ts";
 import type { Rejection, ServerEvent } from "./observe.ts";
@@ -28,9 +28,9 @@ export interface EventAnswersContext {
 /** Stores events and says what became of them. */
 export interface EventAnswers {
   /** @throws ConnectError for an event that breaks a rule, and when the store does not answer. */
-  ingestEvent(request: EventRequest, signal: AbortSignal): Promise<EventResponse>;
+  ingestEvent(request: EventRequest, caller: Caller): Promise<EventResponse>;
   /** In a batch an event that breaks a rule has an answer like any other. */
-  ingestBatch(request: IngestBatchRequest, signal: AbortSignal): Promise<IngestBatchResponse>;
+  ingestBatch(request: IngestBatchRequest, caller: Caller): Promise<IngestBatchResponse>;
 }
 
 /** Until callers have credentials there is one tenant. */
@@ -44,9 +44,9 @@ export function createEventAnswers(context: EventAnswersContext): EventAnswers {
   const { ingest, observe } = context;
   const rules = { tenant, maxAttempts: context.maxAttempts, caps: context.caps };
 
-  const append = async (events: readonly NewEvent[], signal: AbortSignal): Promise<Appended[]> => {
+  const append = async (events: readonly NewEvent[], caller: Caller): Promise<Appended[]> => {
     try {
-      return await ingest.append(events, signal);
+      return await ingest.append(events, caller);
     } catch (error) {
       observe({ kind: "rejected", reason: rejection(error), count: events.length });
       throw error;
@@ -54,22 +54,22 @@ export function createEventAnswers(context: EventAnswersContext): EventAnswers {
   };
 
   return {
-    async ingestEvent(request, signal) {
+    async ingestEvent(request, caller) {
       const [event = noEventId] = checkEvents([request], rules);
       if ("field" in event && event !== noEventId) {
         observe({ kind: "rejected", reason: "invalid", count: 1 });
         throw badRequest(event);
       }
-      const answer = "field" in event ? invalid(event) : answerTo((await append([event], signal))[0]);
+      const answer = "field" in event ? invalid(event) : answerTo((await append([event], caller))[0]);
       observe({ kind: "ingested", outcome: answer.outcome, count: 1 });
       return answer;
     },
 
-    async ingestBatch({ events }, signal) {
+    async ingestBatch({ events }, caller) {
       if (events.length > maxBatchEvents) throw tooManyEvents(events.length, observe);
       const checked = checkEvents(events, rules);
       const valid = checked.filter((one): one is NewEvent => !("field" in one));
-      const appended = await append(valid, signal);
+      const appended = await append(valid, caller);
       let next = 0;
       const results = checked.map((one) => ("field" in one ? invalid(one) : answerTo(appended[next++])));
       tell(results, observe);

@@ -23,12 +23,12 @@ export function eventRoutes(context: EventServiceContext): (router: ConnectRoute
   const answers = createEventAnswers(context);
   return (router) =>
     router.service(EventService, {
-      ingestEvent: (request, { signal }) => answers.ingestEvent(request, signal),
-      ingestBatch: (request, { signal }) => answers.ingestBatch(request, signal),
+      ingestEvent: answers.ingestEvent,
+      ingestBatch: answers.ingestBatch,
       ingestStream: (batches, { signal }) =>
         ingestStream(batches, { ...answers, signal, draining, idleMs: streamIdleMs }),
-      async getStatus({ jobId }, { signal }) {
-        const [job] = await jobs.submit([jobId], signal).catch((error: unknown) => {
+      async getStatus({ jobId }, caller) {
+        const [job] = await jobs.submit([jobId], caller).catch((error: unknown) => {
           throw storeStatus(error);
         });
         return jobStatus(jobId, job?.tenant === tenant ? job : undefined);

@@ -1,10 +1,11 @@
 import type { IngestBatchRequest, IngestBatchResponse } from "@event-ingestion/api";
+import type { Caller } from "@event-ingestion/store";
 import { retryLater } from "./retry-info.ts";
 
 /** What `ingestStream` takes beside the batches. */
 export interface IngestStreamOptions {
   /** Stores one batch and answers it. */
-  ingestBatch: (batch: IngestBatchRequest, signal: AbortSignal) => Promise<IngestBatchResponse>;
+  ingestBatch: (batch: IngestBatchRequest, caller: Caller) => Promise<IngestBatchResponse>;
   /** Aborts with the call. */
   signal: AbortSignal;
   /** Aborted when nothing more may be read. */
@@ -92,8 +93,10 @@ function read(source: AsyncIterator<IngestBatchRequest>): Promise<Step> {
   );
 }
 
-function begin(batch: IngestBatchRequest, { ingestBatch, signal }: IngestStreamOptions): Work {
-  const answer = ingestBatch(batch, signal).then((response): Step => ({ kind: "answer", answer: response }));
+function begin(batch: IngestBatchRequest, options: IngestStreamOptions): Work {
+  const answer = options
+    .ingestBatch(batch, options)
+    .then((response): Step => ({ kind: "answer", answer: response }));
   // It is awaited in its turn; until then a failure is no unhandled rejection.
   answer.catch(() => undefined);
   const bytes = batch.events.reduce((sum, { payload }) => sum + payload.length, 0);

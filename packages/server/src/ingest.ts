@@ -1,5 +1,6 @@
 import {
   type Appended,
+  type Caller,
   createBatcher,
   type JobStore,
   type NewEvent,
@@ -16,7 +17,7 @@ export interface Ingest {
    *
    * @throws ConnectError UNAVAILABLE with RetryInfo if one of the events is new and cannot be stored.
    */
-  append(events: readonly NewEvent[], signal: AbortSignal): Promise<Appended[]>;
+  append(events: readonly NewEvent[], caller: Caller): Promise<Appended[]>;
   /** Stores what waits, then refuses. */
   close(): Promise<void>;
 }
@@ -68,12 +69,12 @@ export function createIngest(
   };
 
   return {
-    async append(events, signal) {
+    async append(events, caller) {
       if (queued() >= limits.maxQueuedJobs) {
         return answerKnown(events, new StoreError("notApplied", "overloaded", "the queue is full"));
       }
       try {
-        return await appends.submit(events, signal);
+        return await appends.submit(events, caller);
       } catch (error) {
         if (error instanceof StoreError && error.outcome === "notApplied") return answerKnown(events, error);
         throw storeStatus(error);

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { createBatcher } from "./batcher.ts";
+import { type Batcher, type Caller, createBatcher } from "./batcher.ts";
 import { StoreError } from "./store-error.ts";
 
 /** A batcher over calls that the test answers by hand. */
@@ -34,19 +34,22 @@ function setup(
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
-const settled = () => new Promise((resolve) => setImmediate(resolve));
+/** A call that ends in one turn lets the next one begin in the turn after. */
+const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-test("an idle batcher calls at once with a single group", async () => {
+test("an idle batcher calls in the same turn of the event loop, with all that came in it", async () => {
   const { batcher, calls, answerAll } = setup();
-  const answer = batcher.submit(["a"]);
-  expect(calls.map(({ items }) => items)).toEqual([["a"]]);
+  const answers = [batcher.submit(["a"]), batcher.submit(["b"])];
+  await settled();
+  expect(calls.map(({ items }) => items)).toEqual([["a", "b"]]);
   await answerAll();
-  expect(await answer).toEqual(["A"]);
+  expect(await Promise.all(answers)).toEqual([["A"], ["B"]]);
 });
 
 test("groups that wait share the next call, in order, each with its own results", async () => {
   const { batcher, calls, answerAll } = setup();
-  const answers = [batcher.submit(["a"]), batcher.submit(["b", "c"]), batcher.submit(["d"])];
+  const { answer } = await underWay(batcher, ["a"]);
+  const answers = [answer, batcher.submit(["b", "c"]), batcher.submit(["d"])];
   await answerAll();
   expect(calls.map(({ items }) => items)).toEqual([["a"], ["b", "c", "d"]]);
   expect(await Promise.all(answers)).toEqual([["A"], ["B", "C"], ["D"]]);
@@ -54,7 +57,8 @@ test("groups that wait share the next call, in order, each with its own results"
 
 test("a group is never split: one that does not fit waits for the call after", async () => {
   const { batcher, calls, answerAll } = setup();
-  const answers = [batcher.submit(["a"]), batcher.submit(["b", "c", "d"]), batcher.submit(["e", "f"])];
+  const { answer } = await underWay(batcher, ["a"]);
+  const answers = [answer, batcher.submit(["b", "c", "d"]), batcher.submit(["e", "f"])];
   await answerAll();
   expect(calls.map(({ items }) => items)).toEqual([["a"], ["b", "c", "d"], ["e", "f"]]);
   expect(await Promise.all(answers)).toEqual([["A"], ["B", "C", "D"], ["E", "F"]]);
@@ -62,7 +66,7 @@ test("a group is never split: one that does not fit waits for the call after", a
 
 test("a call holds at most maxBatchBytes, unless one group alone is larger", async () => {
   const { batcher, calls, answerAll } = setup({ maxBatchBytes: 3 });
-  void batcher.submit(["x"]);
+  await underWay(batcher, ["x"]);
   void batcher.submit(["aa"]);
   void batcher.submit(["bb"]);
   void batcher.submit(["ccccc"]);
@@ -70,15 +74,15 @@ test("a call holds at most maxBatchBytes, unless one group alone is larger", asy
   expect(calls.map(({ items }) => items)).toEqual([["x"], ["aa"], ["bb"], ["ccccc"]]);
 });
 
-test("as many calls are under way as concurrency allows", () => {
+test("as many calls are under way as concurrency allows", async () => {
   const { batcher, calls } = setup({ concurrency: 2 });
-  for (const item of ["a", "b", "c"]) void batcher.submit([item]);
+  for (const item of ["a", "b", "c"]) await underWay(batcher, [item]);
   expect(calls.map(({ items }) => items)).toEqual([["a"], ["b"]]);
 });
 
 test("a failed call rejects all its groups with the same error, and the next call goes on", async () => {
   const { batcher, calls, answerAll } = setup();
-  const first = batcher.submit(["a"]);
+  const { answer: first } = await underWay(batcher, ["a"]);
   const waiting = [batcher.submit(["b"]), batcher.submit(["c"])];
   const outcomes = Promise.allSettled(waiting);
   calls[0]?.answer();
@@ -98,7 +102,8 @@ test("a failed call rejects all its groups with the same error, and the next cal
 
 test("too many items or bytes waiting are refused at once and nothing of them is called", async () => {
   const { batcher, calls, answerAll } = setup({ maxPending: 2 });
-  const accepted = [batcher.submit(["a"]), batcher.submit(["b", "c"])];
+  const { answer } = await underWay(batcher, ["a"]);
+  const accepted = [answer, batcher.submit(["b", "c"])];
   await expect(batcher.submit(["d"])).rejects.toMatchObject({ outcome: "notApplied", reason: "overloaded" });
   await answerAll();
   expect(await Promise.all(accepted)).toEqual([["A"], ["B", "C"]]);
@@ -107,7 +112,8 @@ test("too many items or bytes waiting are refused at once and nothing of them is
 
 test("what was answered makes room again", async () => {
   const { batcher, answerAll } = setup({ maxPending: 1 });
-  const early = [batcher.submit(["a"]), batcher.submit(["b"])];
+  const { answer } = await underWay(batcher, ["a"]);
+  const early = [answer, batcher.submit(["b"])];
   await expect(batcher.submit(["c"])).rejects.toMatchObject({ reason: "overloaded" });
   await answerAll();
   await Promise.all(early);
@@ -123,9 +129,9 @@ test("a group over maxBatch is refused as invalid", async () => {
 
 test("an abort takes a waiting group out and frees its place", async () => {
   const { batcher, calls, answerAll } = setup({ maxPending: 1 });
-  const { signal, abort } = controller();
-  void batcher.submit(["a"]);
-  const waiting = batcher.submit(["b"], signal);
+  const { caller, abort } = controller();
+  await underWay(batcher, ["a"]);
+  const waiting = batcher.submit(["b"], caller);
   abort(new Error("deadline"));
   await expect(waiting).rejects.toThrow("deadline");
   const next = batcher.submit(["c"]);
@@ -136,11 +142,11 @@ test("an abort takes a waiting group out and frees its place", async () => {
 
 test("what was aborted is let go at once, however long the call before it takes", async () => {
   const { batcher, answerAll } = setup();
-  const { signal, abort } = controller();
-  const first = batcher.submit(["a"]);
+  const { caller, abort } = controller();
+  const { answer: first } = await underWay(batcher, ["a"]);
   const submitWatched = () => {
     const group = ["b"];
-    return { answer: batcher.submit(group, signal), group: new WeakRef(group) };
+    return { answer: batcher.submit(group, caller), group: new WeakRef(group) };
   };
   const aborted = submitWatched();
   const last = batcher.submit(["c"]);
@@ -155,22 +161,53 @@ test("what was aborted is let go at once, however long the call before it takes"
 
 test("an abort changes nothing once the call is under way", async () => {
   const { batcher, answerAll } = setup();
-  const { signal, abort } = controller();
-  const answer = batcher.submit(["a"], signal);
+  const { caller, abort } = controller();
+  const { answer } = await underWay(batcher, ["a"], caller);
   abort(new Error("deadline"));
   await answerAll();
   expect(await answer).toEqual(["A"]);
 });
 
-test("a signal that is already aborted calls nothing", async () => {
-  const { batcher, calls } = setup();
-  await expect(batcher.submit(["a"], AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
-  expect(calls).toEqual([]);
+test("whoever waits is asked late for a signal, and once; it may have aborted before", async () => {
+  const { batcher, calls, answerAll } = setup();
+  let asked = 0;
+  const caller = {
+    get signal() {
+      asked++;
+      return AbortSignal.abort(new Error("gone"));
+    },
+  };
+  const { answer } = await underWay(batcher, ["a"], caller);
+  expect(asked).toBe(0);
+  await expect(batcher.submit(["b"], caller)).rejects.toThrow("gone");
+  expect(asked).toBe(1);
+  await answerAll();
+  expect(await answer).toEqual(["A"]);
+  expect(calls.map(({ items }) => items)).toEqual([["a"]]);
+});
+
+test("many that are aborted leave, the others keep their order", async () => {
+  const { batcher, calls, answerAll } = setup({ maxPending: 100, maxBatch: 100 });
+  await underWay(batcher, ["first"]);
+  const { caller, abort } = controller();
+  const names = Array.from({ length: 90 }, (_, n) => `${n}`);
+  const answers = names.map((name, n) => batcher.submit([name], n % 10 === 3 ? undefined : caller));
+  abort(new Error("deadline"));
+  const outcomes = await Promise.all([answerLater(), ...answers.map((answer) => answer.catch(String))]);
+  const left = names.filter((_, n) => n % 10 === 3);
+  expect(outcomes.slice(1)).toEqual(names.map((name) => (left.includes(name) ? [name] : "Error: deadline")));
+  expect(calls.map(({ items }) => items)).toEqual([["first"], left]);
+
+  async function answerLater() {
+    await Promise.allSettled(answers.filter((_, n) => n % 10 !== 3));
+    await answerAll();
+  }
 });
 
 test("close calls what waits, then refuses", async () => {
   const { batcher, calls, answerAll } = setup();
-  const answers = [batcher.submit(["a"]), batcher.submit(["b"])];
+  const { answer } = await underWay(batcher, ["a"]);
+  const answers = [answer, batcher.submit(["b"])];
   let closed = false;
   const closing = batcher.close().then(() => (closed = true));
   await expect(batcher.submit(["c"])).rejects.toMatchObject({ outcome: "notApplied", reason: "unavailable" });
@@ -182,7 +219,13 @@ test("close calls what waits, then refuses", async () => {
   expect(await Promise.all(answers)).toEqual([["A"], ["B"]]);
 });
 
+async function underWay(batcher: Batcher<string, string>, group: string[], caller?: Caller) {
+  const answer = batcher.submit(group, caller);
+  await settled();
+  return { answer };
+}
+
 function controller() {
   const aborter = new AbortController();
-  return { signal: aborter.signal, abort: (reason: Error) => aborter.abort(reason) };
+  return { caller: { signal: aborter.signal }, abort: (reason: Error) => aborter.abort(reason) };
 }
