@@ -23,8 +23,8 @@ export function eventRoutes(context: EventServiceContext): (router: ConnectRoute
   const answers = createEventAnswers(context);
   return (router) =>
     router.service(EventService, {
-      ingestEvent: answers.ingestEvent,
-      ingestBatch: answers.ingestBatch,
+      ingestEvent: (request, caller) => answers.ingestEvent(request, caller),
+      ingestBatch: (request, caller) => answers.ingestBatch(request, caller),
       ingestStream: (batches, { signal }) =>
         ingestStream(batches, { ...answers, signal, draining, idleMs: streamIdleMs }),
       async getStatus({ jobId }, caller) {
