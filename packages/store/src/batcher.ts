@@ -28,7 +28,7 @@ export interface Batcher<T, R> {
   /**
    * Answers with one result per item, in order. A group is never split over two calls; groups go first in, first out.
    *
-   * An abort takes a group out that has waited for 10 ms or more: nothing of it was done, and the promise rejects with
+   * An abort takes a group out that has waited for 20 ms or more: nothing of it was done, and the promise rejects with
    * the signal's reason. Otherwise, and once its call is under way, the result stands.
    *
    * @throws StoreError notApplied/overloaded at once when too much waits, notApplied/unavailable after `close`, or
@@ -45,6 +45,8 @@ interface Group<T, R> {
   caller: Caller | undefined;
   resolve: (results: R[]) => void;
   reject: (reason: unknown) => void;
+  /** It waited as others began to be listened to. */
+  isLate: boolean;
   /** Stops listening for an abort. */
   leave?: () => void;
   /** It was taken out by an abort. */
@@ -52,10 +54,10 @@ interface Group<T, R> {
 }
 
 /**
- * How long groups wait before their signals are listened to. Most leave before: to make a signal for each, and to listen
- * to it, cost a call a third of its time.
+ * So often it is looked who waits for a second time; their signals are listened to. Most leave before: to make a signal for
+ * each call, and to listen to it, cost a third of its time.
  */
-const listenAfterMs = 10;
+const listenMs = 10;
 
 /**
  * With nothing under way a group leaves in the same turn of the event loop, with all that came in it, so an idle service
@@ -120,15 +122,18 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
         schedule();
       });
     }
-    if (waiting.length > gone) listening ??= setTimeout(listen, listenAfterMs);
+    if (waiting.length > gone) listening ??= setTimeout(listen, listenMs);
     if (underWay === 0) drained?.();
   };
 
   const listen = () => {
     listening = undefined;
     // A copy, as those that have been aborted leave.
-    for (const group of waiting.slice()) if (group.leave === undefined && !group.gone) listenTo(group);
-    if (waiting.length > gone) listening = setTimeout(listen, listenAfterMs);
+    for (const group of waiting.slice()) {
+      if (group.isLate && !group.gone && group.leave === undefined) listenTo(group);
+      group.isLate = true;
+    }
+    if (waiting.length > gone) listening = setTimeout(listen, listenMs);
   };
 
   const listenTo = (group: Group<T, R>) => {
@@ -157,7 +162,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     const refusal = refuse(items.length, bytes);
     if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
-      waiting.push({ items, bytes, caller, resolve, reject, gone: false });
+      waiting.push({ items, bytes, caller, resolve, reject, isLate: false, gone: false });
       pending += items.length;
       pendingBytes += bytes;
       schedule();
