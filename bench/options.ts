@@ -19,7 +19,7 @@ export interface Options {
 export const usage = `pnpm bench [options]: measures the service beside its reference points and prints a table.
 
   --rounds N       rounds, of which the medians are shown, 1 to 100 (3)
-  --seconds S      how long each scenario is measured in a round, 0.1 to 60 (1.5); warming up takes half of it
+  --seconds S      how long each scenario is measured in a round, 0.1 to 60 (2); warming up takes as long
   --backlog N      jobs in a long queue, 1000 to 1000000 (1000000)
   --only TEXT      only scenarios with TEXT in their name; may be repeated
   --out FILE.md    also writes the report to FILE.md, and the measurements of every round to FILE.json
@@ -33,7 +33,7 @@ export function readOptions(args: string[]): Options {
     args,
     options: {
       rounds: { type: "string", default: "3" },
-      seconds: { type: "string", default: "1.5" },
+      seconds: { type: "string", default: "2" },
       backlog: { type: "string", default: "1000000" },
       only: { type: "string", multiple: true, default: [] },
       out: { type: "string" },
@@ -46,7 +46,7 @@ export function readOptions(args: string[]): Options {
   const seconds = between("--seconds", values.seconds, 0.1, 60);
   const { only, out, list, help } = values;
   if (out !== undefined && !out.endsWith(".md")) throw new Error(`--out must end in .md, got "${out}"`);
-  return { rounds, seconds, warmUpSeconds: seconds / 2, backlog, only, out, list, help };
+  return { rounds, seconds, warmUpSeconds: seconds, backlog, only, out, list, help };
 }
 
 function whole(name: string, text: string, min: number, max: number): number {

@@ -30,6 +30,11 @@ export default [
     ...unary,
     file: "service-noop.ts",
   }),
+  noop("service-noop-http1", "the same, Connect over HTTP/1.1", {
+    ...unary,
+    protocol: "connect-http1",
+    file: "service-noop.ts",
+  }),
   noop("grpc-js", "@grpc/grpc-js, no-op unary, 100 in flight", { ...unary, file: "grpc-js.ts" }),
   noop("connect-grpc", "stock connect-node, no-op unary, gRPC, 100 in flight", {
     ...unary,
