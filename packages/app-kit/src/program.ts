@@ -33,9 +33,6 @@ export interface ProgramOptions<C extends LogSettings, P extends Program> {
 /** What a drain waits for has ended or been cut by then, unless it hangs. */
 const drainLimitMs = 9000;
 
-/** A drain after an error that nothing handled may take this long: nobody knows what is broken. */
-const brokenLimitMs = 5000;
-
 /** A drain of what cannot go on: time for the answers that say so, not for what waits for it in vain. */
 const endedLimitMs = 1000;
 
@@ -58,7 +55,7 @@ export async function runProgram<C extends LogSettings, P extends Program>(
     // First, so that a signal ends a start in order as well.
     stopping = stopOnSignals(log, drainLimitMs + (options.extraDrainMs?.(config) ?? 0));
     const program = await options.start(config, log, stopping.begun);
-    endOnFailure(stopping, log);
+    endOnFailure(log);
     void program.ended.then(({ message }) => {
       log.fatal({ reason: message }, options.endedMessage);
       setTimeout(() => process.exit(exitCodes.failed), endedLimitMs);
@@ -83,10 +80,14 @@ function refuseArguments(args: readonly string[], max = 0): void {
   throw new ConfigError(`there are no ${kind}, got "${tooMany}"; the environment configures it`);
 }
 
-function endOnFailure(stopping: Stopping, log: Logger): void {
+/**
+ * After an error that nothing handled nobody knows what is broken. So there is no drain, which would hand jobs back as if
+ * nothing had happened: one that does this each time it runs has to count as lost, or it would do so for ever.
+ */
+function endOnFailure(log: Logger): void {
   const broken = (error: unknown) => {
     logUnhandled(log, error);
-    stopping.begin(exitCodes.bug, brokenLimitMs);
+    process.exit(exitCodes.bug);
   };
   process.on("uncaughtException", broken).on("unhandledRejection", broken);
 }
