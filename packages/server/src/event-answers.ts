@@ -12,7 +12,7 @@ import {
 } from "@event-ingestion/api";
 import type { Appended, Caller, Caps, NewEvent } from "@event-ingestion/store";
 import type { ElementLimit } from "./http/element-limits.ts";
-import type { Ingest } from "./ingest.ts";
+import type { Ingest, WhenFull } from "./ingest.ts";
 import type { Rejection, ServerEvent } from "./observe.ts";
 import { badRequest, checkEvents, noEventId, type Violation } from "./validate.ts";
 
@@ -30,7 +30,7 @@ export interface EventAnswers {
   /** @throws ConnectError for an event that breaks a rule, and when the store does not answer. */
   ingestEvent(request: EventRequest, caller: Caller): Promise<EventResponse>;
   /** In a batch an event that breaks a rule has an answer like any other. */
-  ingestBatch(request: IngestBatchRequest, caller: Caller): Promise<IngestBatchResponse>;
+  ingestBatch(request: IngestBatchRequest, caller: Caller, whenFull?: WhenFull): Promise<IngestBatchResponse>;
 }
 
 /** Until callers have credentials there is one tenant. */
@@ -44,9 +44,9 @@ export function createEventAnswers(context: EventAnswersContext): EventAnswers {
   const { ingest, observe } = context;
   const rules = { tenant, maxAttempts: context.maxAttempts, caps: context.caps };
 
-  const append = async (events: readonly NewEvent[], caller: Caller): Promise<Appended[]> => {
+  const append: Ingest["append"] = async (events, caller, whenFull) => {
     try {
-      return await ingest.append(events, caller);
+      return await ingest.append(events, caller, whenFull);
     } catch (error) {
       observe({ kind: "rejected", reason: rejection(error), count: events.length });
       throw error;
@@ -65,11 +65,11 @@ export function createEventAnswers(context: EventAnswersContext): EventAnswers {
       return answer;
     },
 
-    async ingestBatch({ events }, caller) {
+    async ingestBatch({ events }, caller, whenFull) {
       if (events.length > maxBatchEvents) throw tooManyEvents(events.length, observe);
       const checked = checkEvents(events, rules);
       const valid = checked.filter((one): one is NewEvent => !("field" in one));
-      const appended = await append(valid, caller);
+      const appended = await append(valid, caller, whenFull);
       let next = 0;
       const results = checked.map((one) => ("field" in one ? invalid(one) : answerTo(appended[next++])));
       tell(results, observe);

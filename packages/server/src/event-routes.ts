@@ -1,6 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { EventService } from "@event-ingestion/api";
 import type { Batcher, Job } from "@event-ingestion/store";
+import type { BatchGate } from "./batch-gate.ts";
 import { type EventAnswersContext, createEventAnswers, tenant } from "./event-answers.ts";
 import { ingestStream } from "./ingest-stream.ts";
 import { jobStatus } from "./job-status.ts";
@@ -8,6 +9,8 @@ import { storeStatus } from "./store-status.ts";
 
 /** What the EventService needs. */
 export interface EventServiceContext extends EventAnswersContext {
+  /** Told of the batches that have come in. */
+  batches: Pick<BatchGate, "arrived">;
   /** Looks jobs up; requests that come while a lookup is under way share the next. */
   jobs: Batcher<string, Job | null>;
   /** Aborted when open streams may read no more. */
@@ -19,14 +22,23 @@ const streamIdleMs = 60_000;
 
 /** event.EventService. */
 export function eventRoutes(context: EventServiceContext): (router: ConnectRouter) => void {
-  const { jobs, draining } = context;
+  const { batches, ingest, jobs, draining } = context;
   const answers = createEventAnswers(context);
   return (router) =>
     router.service(EventService, {
       ingestEvent: (request, caller) => answers.ingestEvent(request, caller),
-      ingestBatch: (request, caller) => answers.ingestBatch(request, caller),
-      ingestStream: (batches, { signal }) =>
-        ingestStream(batches, { ...answers, signal, draining, idleMs: streamIdleMs }),
+      ingestBatch(request, caller) {
+        batches.arrived(request.events.length);
+        return answers.ingestBatch(request, caller);
+      },
+      ingestStream: (requests, caller) =>
+        ingestStream(requests, {
+          ingestBatch: (batch) => answers.ingestBatch(batch, caller, "wait"),
+          turn: () => ingest.room.turn(),
+          signal: caller.signal,
+          draining,
+          idleMs: streamIdleMs,
+        }),
       async getStatus({ jobId }, caller) {
         const [job] = await jobs.submit([jobId], caller).catch((error: unknown) => {
           throw storeStatus(error);

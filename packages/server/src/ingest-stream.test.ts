@@ -134,6 +134,21 @@ describe.each(transports)("over $name", ({ connect }) => {
     expect((await store.counts()).byState.QUEUED).toBe(100_000);
   }, 60_000);
 
+  test("more streams than there is room for are made to wait, not refused", async () => {
+    const { open: start, store } = await open(undefined, { maxPendingEvents: 1000 });
+    const streams = Array.from({ length: 20 }, (_, number) => {
+      const stream = start();
+      stream.send(...Array.from({ length: 4 }, (_each, n) => batch(4 * number + n, 500)));
+      stream.end();
+      return stream.rest();
+    });
+    const ended = await Promise.all(streams);
+    expect(ended.map(({ answers, error }) => ({ answers: answers.length, error }))).toEqual(
+      streams.map(() => ({ answers: 4, error: undefined })),
+    );
+    expect((await store.counts()).byState.QUEUED).toBe(20 * 4 * 500);
+  }, 60_000);
+
   test("a batch over its limit ends the stream after the answers before it", async () => {
     const { open: start, store } = await open();
     const stream = start();
@@ -277,7 +292,7 @@ describe.each(transports)("over $name", ({ connect }) => {
 });
 
 /** Reads of a stream that the test feeds, and whose batches it stores. */
-function direct({ idleMs = 60_000 } = {}) {
+function direct({ idleMs = 60_000, turn = (): Promise<void> | undefined => undefined } = {}) {
   const draining = new AbortController();
   const call = new AbortController();
   const source = new TransformStream<IngestBatchRequest, IngestBatchRequest>(undefined, undefined, {
@@ -294,6 +309,7 @@ function direct({ idleMs = 60_000 } = {}) {
           ),
         ),
       ),
+    turn,
     signal: call.signal,
     draining: draining.signal,
     idleMs,
@@ -339,6 +355,35 @@ describe("one stream", () => {
     for (const answer of begun) answer();
     await second;
     await answers.return();
+  });
+
+  test("reads each batch when it is its turn, and answers meanwhile", async () => {
+    const turns: (() => void)[] = [];
+    const { answers, begun, send, writer } = direct({
+      turn: () => new Promise((resolve) => turns.push(resolve)),
+    });
+    const first = answers.next();
+    const sent = [send(1), send(2)];
+    await vi.waitFor(() => expect(turns).toHaveLength(1));
+    await pause(20);
+    expect(begun).toHaveLength(0);
+    turns[0]?.();
+    await sent[0];
+    await vi.waitFor(() => expect(turns).toHaveLength(2));
+    begun[0]?.();
+    expect((await first).value?.results).toHaveLength(1);
+    const second = answers.next();
+    await pause(20);
+    expect(begun).toHaveLength(1);
+    turns[1]?.();
+    await vi.waitFor(() => expect(begun).toHaveLength(2));
+    begun[1]?.();
+    expect((await second).value?.results).toHaveLength(2);
+    const ended = answers.next();
+    await vi.waitFor(() => expect(turns).toHaveLength(3));
+    turns[2]?.();
+    await writer.close();
+    expect((await ended).done).toBe(true);
   });
 
   test("answers in order, whichever batch is stored first", async () => {

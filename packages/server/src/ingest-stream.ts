@@ -1,11 +1,12 @@
 import type { IngestBatchRequest, IngestBatchResponse } from "@event-ingestion/api";
-import type { Caller } from "@event-ingestion/store";
 import { retryLater } from "./retry-info.ts";
 
 /** What `ingestStream` takes beside the batches. */
 export interface IngestStreamOptions {
   /** Stores one batch and answers it. */
-  ingestBatch: (batch: IngestBatchRequest, caller: Caller) => Promise<IngestBatchResponse>;
+  ingestBatch: (batch: IngestBatchRequest) => Promise<IngestBatchResponse>;
+  /** Resolves when the stream may read another batch; undefined if that is now. */
+  turn: () => Promise<void> | undefined;
   /** Aborts with the call. */
   signal: AbortSignal;
   /** Aborted when nothing more may be read. */
@@ -34,7 +35,7 @@ type Step =
 
 /**
  * Stores the batches of one stream, several at once, and answers them in order. Nothing is read while the window is
- * full or an answer is not taken, so a producer that does not read its answers has to stop.
+ * full, it is not the stream's turn, or an answer is not taken, so a producer that does not read its answers has to stop.
  *
  * Whatever ends the reading (the producer, a broken request, idleness, the drain), what was read is answered first.
  *
@@ -52,7 +53,7 @@ export async function* ingestStream(
   const stop = createStop(options);
   try {
     while (end === undefined || works.length > 0) {
-      if (end === undefined && hasRoom(works)) reading ??= read(source);
+      if (end === undefined && hasRoom(works)) reading ??= read(source, options);
       const [oldest] = works;
       const step = await (end === undefined || oldest === undefined
         ? stop.race([oldest?.answer, reading], { idle: oldest === undefined })
@@ -86,17 +87,18 @@ function hasRoom(works: readonly Work[]): boolean {
   return works.length < window.batches && events < window.events && bytes < window.bytes;
 }
 
-function read(source: AsyncIterator<IngestBatchRequest>): Promise<Step> {
-  return source.next().then(
-    (got): Step => (got.done === true ? { kind: "end" } : { kind: "batch", batch: got.value }),
-    (error: unknown): Step => ({ kind: "end", error }),
-  );
+async function read(source: AsyncIterator<IngestBatchRequest>, { turn }: IngestStreamOptions): Promise<Step> {
+  try {
+    await turn();
+    const got = await source.next();
+    return got.done === true ? { kind: "end" } : { kind: "batch", batch: got.value };
+  } catch (error) {
+    return { kind: "end", error };
+  }
 }
 
-function begin(batch: IngestBatchRequest, options: IngestStreamOptions): Work {
-  const answer = options
-    .ingestBatch(batch, options)
-    .then((response): Step => ({ kind: "answer", answer: response }));
+function begin(batch: IngestBatchRequest, { ingestBatch }: IngestStreamOptions): Work {
+  const answer = ingestBatch(batch).then((response): Step => ({ kind: "answer", answer: response }));
   // It is awaited in its turn; until then a failure is no unhandled rejection.
   answer.catch(() => undefined);
   const bytes = batch.events.reduce((sum, { payload }) => sum + payload.length, 0);

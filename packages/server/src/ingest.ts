@@ -6,8 +6,12 @@ import {
   type NewEvent,
   StoreError,
 } from "@event-ingestion/store";
+import { createComeback } from "./comeback.ts";
 import type { ServerEvent } from "./observe.ts";
+import type { QueueDepth } from "./queue-depth.ts";
+import { retryLater } from "./retry-info.ts";
 import { storeStatus } from "./store-status.ts";
+import { createWaitingRoom, type WaitingRoom } from "./waiting-room.ts";
 
 /** The way of events into the store. */
 export interface Ingest {
@@ -17,10 +21,15 @@ export interface Ingest {
    *
    * @throws ConnectError UNAVAILABLE with RetryInfo if one of the events is new and cannot be stored.
    */
-  append(events: readonly NewEvent[], caller: Caller): Promise<Appended[]>;
+  append(events: readonly NewEvent[], caller: Caller, whenFull?: WhenFull): Promise<Appended[]>;
+  /** Where they wait. */
+  room: Pick<WaitingRoom, "fits" | "refuse" | "turn">;
   /** Stores what waits, then refuses. */
   close(): Promise<void>;
 }
+
+/** What becomes of events that do not fit into the room. "wait" is for those whose turn it is. */
+export type WhenFull = "refuse" | "wait";
 
 /** How much may wait in memory and in the queue. */
 export interface IngestLimits {
@@ -32,26 +41,29 @@ export interface IngestLimits {
 /** Events that may be looked up at once while the store refuses new ones; beyond it requests are refused unseen. */
 const maxLookups = 4_000;
 
-/** `queued` is the number of jobs that wait in the store, as last counted. */
 export function createIngest(
   store: JobStore,
   limits: IngestLimits,
-  { queued, observe }: { queued: () => number; observe: (event: ServerEvent) => void },
+  { depth, observe }: { depth: QueueDepth; observe: (event: ServerEvent) => void },
 ): Ingest {
   const { maxBatch, maxBatchBytes, writers } = store.caps;
-  const shared = { maxBatch, maxBatchBytes, bytesOf: ({ payload }: NewEvent) => payload.byteLength + 300 };
+  const shared = { maxBatch, maxBatchBytes, bytesOf };
   const appends = createBatcher<NewEvent, Appended>({
     ...shared,
     run: async (events) => {
       const start = performance.now();
-      const appended = await store.append(events);
+      const answered = room.leave(events.length);
+      const appended = await store.append(events).finally(answered);
+      depth.added(appended.filter(({ outcome }) => outcome === "ACCEPTED").length);
       observe({ kind: "appended", events: events.length, durationMs: performance.now() - start });
       return appended;
     },
     concurrency: writers,
-    maxPending: limits.maxPendingEvents,
-    maxPendingBytes: limits.maxPendingBytes,
+    // The room has limits, which are not for all.
+    maxPending: Number.POSITIVE_INFINITY,
+    maxPendingBytes: Number.POSITIVE_INFINITY,
   });
+  const room = createWaitingRoom({ ...limits, caps: store.caps, pending: appends.pending });
   const lookups = createBatcher<NewEvent, Appended | null>({
     ...shared,
     run: (events) => store.lookup(events),
@@ -59,24 +71,35 @@ export function createIngest(
     maxPending: maxLookups,
     maxPendingBytes: limits.maxPendingBytes,
   });
+  const untilQueued = createComeback();
+  const refuseFullQueue = (events: number) =>
+    retryLater(
+      "the queue is full, nothing was stored; retry with the same event_id",
+      untilQueued(events, depth.leavingPerMs()),
+    );
 
-  /** All or nothing: if one of the events is new, none is answered and the reason for the refusal stands. */
-  const answerKnown = async (events: readonly NewEvent[], refusal: StoreError): Promise<Appended[]> => {
+  /** All or nothing: if one of the events is new, none is answered and the refusal stands. */
+  const answerKnown = async (
+    events: readonly NewEvent[],
+    refusal: (events: number) => unknown,
+  ): Promise<Appended[]> => {
     const found = await lookups.submit(events).catch((): (Appended | null)[] => []);
     const known = found.filter((appended) => appended !== null);
-    if (known.length < events.length) throw storeStatus(refusal);
+    if (known.length < events.length) throw refusal(events.length);
     return known;
   };
 
   return {
-    async append(events, caller) {
-      if (queued() >= limits.maxQueuedJobs) {
-        return answerKnown(events, new StoreError("notApplied", "overloaded", "the queue is full"));
-      }
+    room,
+    async append(events, caller, whenFull = "refuse") {
+      if (depth.queued() >= limits.maxQueuedJobs) return answerKnown(events, refuseFullQueue);
+      if (whenFull === "refuse" && !room.fits(events.length, sumOfBytes(events)))
+        return answerKnown(events, (count) => room.refuse(count));
       try {
         return await appends.submit(events, caller);
       } catch (error) {
-        if (error instanceof StoreError && error.outcome === "notApplied") return answerKnown(events, error);
+        if (error instanceof StoreError && error.outcome === "notApplied")
+          return answerKnown(events, () => storeStatus(error));
         throw storeStatus(error);
       }
     },
@@ -85,4 +108,15 @@ export function createIngest(
       await lookups.close();
     },
   };
+}
+
+/** About what an event takes beside its payload. */
+const eventBytes = 300;
+
+function bytesOf({ payload }: NewEvent): number {
+  return payload.byteLength + eventBytes;
+}
+
+function sumOfBytes(events: readonly NewEvent[]): number {
+  return events.reduce((sum, event) => sum + bytesOf(event), 0);
 }

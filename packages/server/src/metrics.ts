@@ -37,7 +37,7 @@ export function createMetrics(store: JobStore): Metrics {
   const internalErrors = counter("event_internal_errors_total", "Answers with the code internal.");
   const connections = new Counter({
     name: "event_connections_refused_total",
-    help: "Connections and streams that the network layer refused or cut, by cause.",
+    help: "Connections, streams and unread batches that were refused or cut, by cause.",
     labelNames: ["cause"],
     registers,
   });

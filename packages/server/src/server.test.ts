@@ -76,7 +76,10 @@ test("the payloads of a batch are stored as they were sent, and outcomes are tol
 test("a full queue refuses new events until it has been worked off", async () => {
   const { client, store } = await startServer(undefined, { maxQueuedJobs: 2 });
   await client.ingestBatch({ events: [{ eventId: "a" }, { eventId: "b" }] });
-  expect((await refusal(client.ingestEvent({ eventId: "c" }))).code).toBe(Code.Unavailable);
+  const error = await refusal(client.ingestEvent({ eventId: "c" }));
+  expect(error.code).toBe(Code.Unavailable);
+  // Nobody works it off.
+  expect(Number(error.metadata.get("retry-after"))).toBeGreaterThanOrEqual(24);
   expect((await client.ingestEvent({ eventId: "a" })).outcome).toBe(Outcome.DUPLICATE);
 
   const session = await store.openSession("test", 60_000);

@@ -6,6 +6,7 @@ import { WorkerService } from "@event-ingestion/api/worker/v1";
 import { createHealth, Health } from "@event-ingestion/grpc-health";
 import { reflectionRoutes } from "@event-ingestion/grpc-reflection";
 import { createBatcher, type Job } from "@event-ingestion/store";
+import { createBatchGate } from "./batch-gate.ts";
 import { createClaims } from "./claims.ts";
 import { eventLimits } from "./event-answers.ts";
 import { eventRoutes } from "./event-routes.ts";
@@ -52,12 +53,9 @@ export function createServer(given: ServerOptions): EventServer {
     },
   });
   const depth = watchQueueDepth(store, background.signal);
-  const ingest = createIngest(store, options, {
-    queued: depth.queued,
-    observe(event) {
-      if (event.kind === "appended") depth.added(event.events);
-      observe(event);
-    },
+  const ingest = createIngest(store, options, { depth, observe });
+  const batches = createBatchGate(ingest.room, {
+    refused: () => observe({ kind: "connection", what: "batch-overload" }),
   });
   const claims = createClaims(store, background.signal);
   const jobs = createBatcher<string, Job | null>({ ...lookupLimits, run: (ids) => store.get(ids) });
@@ -66,10 +64,13 @@ export function createServer(given: ServerOptions): EventServer {
     observe({ kind: "connection", ...event });
   const handler = safeAdapter({
     routes(router) {
-      eventRoutes({ ...options, ingest, jobs, caps: store.caps, draining: draining.signal })(router);
+      eventRoutes({ ...options, ingest, batches, jobs, caps: store.caps, draining: draining.signal })(router);
       workerRoutes({ store, claims })(router);
       health.routes(router);
       reflectionRoutes([...services, Health], { extraFiles: [file_google_rpc_error_details] })(router);
+    },
+    requestGate({ method }) {
+      if (method === EventService.method.ingestBatch) batches.enter();
     },
     fallback: options.fallback,
     limits: options.limits,

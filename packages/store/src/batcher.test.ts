@@ -229,3 +229,14 @@ function controller() {
   const aborter = new AbortController();
   return { caller: { signal: aborter.signal }, abort: (reason: Error) => aborter.abort(reason) };
 }
+
+test("says how much waits, without what is under way", async () => {
+  const { batcher, answerAll } = setup();
+  const { answer } = await underWay(batcher, ["a"]);
+  expect(batcher.pending).toEqual({ items: 0, bytes: 0 });
+  const answers = [answer, batcher.submit(["bb", "c"]), batcher.submit(["ddd"])];
+  expect(batcher.pending).toEqual({ items: 3, bytes: 6 });
+  await answerAll();
+  await Promise.all(answers);
+  expect(batcher.pending).toEqual({ items: 0, bytes: 0 });
+});

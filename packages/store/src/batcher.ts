@@ -35,6 +35,8 @@ export interface Batcher<T, R> {
    * whatever the call threw, the same for all groups in it.
    */
   submit(group: readonly T[], caller?: Caller): Promise<R[]>;
+  /** Items that wait, and their bytes; without those of calls under way. */
+  readonly pending: { readonly items: number; readonly bytes: number };
   /** Calls what waits, then refuses. Resolves when nothing is under way. */
   close(): Promise<void>;
 }
@@ -68,8 +70,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   /** In the order they came. Not a Set: what has been in one is kept from quick garbage collections. */
   let waiting: Group<T, R>[] = [];
   let gone = 0;
-  let pending = 0;
-  let pendingBytes = 0;
+  const pending = { items: 0, bytes: 0 };
   let underWay = 0;
   let scheduled = false;
   let listening: NodeJS.Timeout | undefined;
@@ -78,8 +79,8 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
 
   const forget = (group: Group<T, R>) => {
     group.leave?.();
-    pending -= group.items.length;
-    pendingBytes -= group.bytes;
+    pending.items -= group.items.length;
+    pending.bytes -= group.bytes;
   };
 
   /** Its place is given up together with many others: one by one, each would cost as much as all that wait. */
@@ -163,8 +164,8 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       waiting.push({ items, bytes, caller, resolve, reject, isLate: false, gone: false });
-      pending += items.length;
-      pendingBytes += bytes;
+      pending.items += items.length;
+      pending.bytes += bytes;
       schedule();
     });
   };
@@ -178,7 +179,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
         `a batch has at most ${options.maxBatch} items, got ${count}`,
       );
     }
-    if (pending + count > options.maxPending || pendingBytes + bytes > options.maxPendingBytes) {
+    if (pending.items + count > options.maxPending || pending.bytes + bytes > options.maxPendingBytes) {
       return new StoreError("notApplied", "overloaded", "too much is waiting to be stored");
     }
     return undefined;
@@ -186,6 +187,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
 
   return {
     submit,
+    pending,
     close() {
       closed = true;
       return new Promise((resolve) => {

@@ -100,7 +100,8 @@ export class UnaryCall implements Receiver {
 
   async #passThrough(gate: NonNullable<Surroundings["requestGate"]>): Promise<void> {
     try {
-      await gate(this.#context);
+      const passing = gate(this.#context);
+      if (passing !== undefined) await passing;
     } catch (error) {
       this.#fail(error);
     }
