@@ -13,25 +13,27 @@ import { makeSafe } from "./barrier.ts";
 import { byteaArray, int4Array, int8Array, textArray } from "./binary-array.ts";
 import type { Statement } from "./connection.ts";
 import { sqlState } from "./errors.ts";
-import { idSuffixes, placeOf } from "./job-id.ts";
+import { idSuffixes } from "./job-id.ts";
 import { limits } from "./limits.ts";
 import type { Pool } from "./pool.ts";
 import { addTally } from "./sql.ts";
 
 /**
  * One statement, one transaction, one flush. All writers insert keys in one order, so they never wait for each other in a
- * circle. Ids get the time of the database, so that no clock of a replica matters.
+ * circle. Ids get the time of the database, so that no clock of a replica matters. One row: how the ids begin, and which
+ * events, counted from 1, are not new, as nearly none is.
  */
 const insert: Statement = {
   name: "append",
   text: `WITH clock AS MATERIALIZED (
-    SELECT ms, lpad(to_hex(ms), 12, '0') || '7000' || to_hex(2048 + us) AS prefix
-    FROM (SELECT ingest.clock() AS ms, extract(microseconds FROM now())::int % 1000 AS us) AS t),
+    SELECT ms, left(hex, 8) || '-' || right(hex, 4) || '-7000-' || to_hex(2048 + us) AS prefix
+    FROM (SELECT ms, lpad(to_hex(ms), 12, '0') AS hex, us
+      FROM (SELECT ingest.clock() AS ms, extract(microseconds FROM now())::int % 1000 AS us) AS t) AS t),
   e AS MATERIALIZED (
     SELECT (clock.prefix || u.suffix)::uuid AS job_id, clock.ms, u.*
     FROM clock, unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::int8[], $7::int4[], $8::text[],
-      $9::bytea[], $10::int8[])
-      AS u(suffix, event_id, tenant, digest, type, event_ts, max_attempts, trace, payload, run_at)),
+      $9::bytea[], $10::int8[]) WITH ORDINALITY
+      AS u(suffix, event_id, tenant, digest, type, event_ts, max_attempts, trace, payload, run_at, place)),
   k AS (
     INSERT INTO ingest.event_key (event_id, tenant, digest, job_id) SELECT event_id, tenant, digest, job_id FROM e
     ORDER BY event_id COLLATE "C", tenant COLLATE "C" ON CONFLICT (event_id, tenant) DO NOTHING RETURNING job_id),
@@ -44,32 +46,45 @@ const insert: Statement = {
     SELECT job_id, greatest(run_at, ms), 0, max_attempts, 0, octet_length(payload) FROM e
     WHERE job_id IN (SELECT job_id FROM k) ORDER BY job_id),
   t AS (${addTally("SELECT 0, count(*) FROM k")})
-  SELECT job_id FROM k`,
+  SELECT prefix, CASE WHEN (SELECT count(*) FROM k) < cardinality($1)
+    THEN ARRAY(SELECT place::int FROM e WHERE job_id NOT IN (SELECT job_id FROM k)) ELSE '{}' END AS old FROM clock`,
 };
 
+/** Those that are known, counted from 1. Each key is looked up by itself, whatever the statistics say. */
 const existing: Statement = {
   name: "existing",
-  text: `SELECT k.event_id, k.tenant, k.digest, k.job_id FROM unnest($1::text[], $2::text[]) AS m(event_id, tenant)
-    JOIN ingest.event_key k ON k.event_id = m.event_id COLLATE "C" AND k.tenant = m.tenant COLLATE "C"`,
+  text: `SELECT m.place::int, k.* FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS m(event_id, tenant, place)
+    CROSS JOIN LATERAL (
+      SELECT digest, job_id FROM ingest.event_key
+      WHERE event_id = m.event_id COLLATE "C" AND tenant = m.tenant COLLATE "C" LIMIT 1) k`,
 };
 
-/** An event with the key under which its twins are found. */
-interface Keyed {
-  event: NewEvent;
-  key: string;
-  digest: Uint8Array;
+interface Inserted {
+  prefix: string;
+  old: number[];
 }
 
 interface KeyRow {
-  event_id: string;
-  tenant: string;
+  place: number;
   digest: Buffer;
   job_id: JobId;
 }
 
+/** Who has a key. */
 interface Known {
   jobId: JobId;
   digest: Uint8Array;
+}
+
+/** An event on its way to a job. */
+interface Item {
+  event: NewEvent;
+  digest: Uint8Array;
+  /** The first one of the batch with the same key, unless this is it. */
+  twin?: Item;
+  /** The job that has the key. Only the first one has it. */
+  job?: Known;
+  isNew: boolean;
 }
 
 export function createAppend({
@@ -79,99 +94,102 @@ export function createAppend({
   hints,
   caps,
 }: Area): Pick<JobStore, "append" | "lookup"> {
-  /** The ids of those that were new. */
-  const insertNew = async (items: readonly Keyed[]): Promise<Map<string, Known>> => {
-    const rows = await writers
-      .query<{ job_id: JobId }>(insert, parametersOf(items), "promises")
-      .catch(async (error) => {
-        // No partition for today, as after a long pause without maintenance. Nothing was stored.
-        if (sqlState(error) !== "23514") throw error;
-        await days.ensure();
-        return writers.query<{ job_id: JobId }>(insert, parametersOf(items), "promises");
-      });
-    return new Map(
-      rows.flatMap(({ job_id: jobId }) => {
-        const item = items[placeOf(jobId)];
-        return item === undefined ? [] : [[item.key, { jobId, digest: item.digest }]];
-      }),
-    );
+  /** Tells the new ones their jobs, and returns the others. */
+  const insertNew = async (items: readonly Item[]): Promise<Item[]> => {
+    const suffixes = idSuffixes(items.length);
+    const call = [insert, parametersOf(suffixes, items), "promises"] as const;
+    const [answer] = await writers.query<Inserted>(...call).catch(async (error) => {
+      // No partition for today, as after a long pause without maintenance. Nothing was stored.
+      if (sqlState(error) !== "23514") throw error;
+      await days.ensure();
+      return writers.query<Inserted>(...call);
+    });
+    if (answer === undefined) throw new Error("no answer");
+    const { prefix, old: places } = answer;
+    const old = new Set(places.map((place) => items[place - 1]));
+    for (const [index, item] of items.entries()) {
+      if (old.size > 0 && old.has(item)) continue;
+      item.job = { jobId: `${prefix}${suffixes[index]}`, digest: item.digest };
+      item.isNew = true;
+    }
+    return places.length === 0 ? [] : items.filter(({ isNew }) => !isNew);
   };
 
-  const findKnown = async (pool: Pool, items: readonly Keyed[]): Promise<Map<string, Known>> => {
+  const findKnown = async (pool: Pool, events: readonly NewEvent[]): Promise<Map<NewEvent, Known>> => {
     const rows = await pool.query<KeyRow>(existing, [
-      textArray(items.map(({ event }) => event.eventId)),
-      textArray(items.map(({ event }) => event.tenant)),
+      textArray(events.map(({ eventId }) => eventId)),
+      textArray(events.map(({ tenant }) => tenant)),
     ]);
     // What another connection made visible may not have reached its standby.
     if (rows.length > 0 && caps.durability === "replica-fsync") await makeSafe(pool.query);
-    return new Map(
-      rows.map((row) => [keyOf(row.tenant, row.event_id), { jobId: row.job_id, digest: row.digest }]),
-    );
-  };
-
-  /** A key that is neither new nor known belonged to a job that was dropped in between. */
-  const settleKeys = async (
-    items: readonly Keyed[],
-  ): Promise<{ fresh: Set<string>; known: Map<string, Known> }> => {
-    const known = new Map<string, Known>();
-    const fresh = new Set<string>();
-    for (let open = items; open.length > 0; open = items.filter(({ key }) => !known.has(key))) {
-      for (const [key, job] of await insertNew(open)) {
-        known.set(key, job);
-        fresh.add(key);
-      }
-      const old = open.filter(({ key }) => !known.has(key));
-      if (old.length === 0) break;
-      for (const [key, job] of await findKnown(writers, old)) known.set(key, job);
+    const known = new Map<NewEvent, Known>();
+    for (const { place, digest, job_id: jobId } of rows) {
+      const event = events[place - 1];
+      if (event !== undefined) known.set(event, { jobId, digest });
     }
-    return { fresh, known };
+    return known;
   };
 
   return {
     async append(batch) {
       if (batch.length === 0) return [];
       checkBatch(batch, caps);
-      const items = batch.map(keyed);
-      const { fresh, known } = await settleKeys(firstOfEachKey(items));
-      if (fresh.size > 0) hints.publish({ work: true, jobs: [] });
-      return items.map((item): Appended => {
-        const { jobId, digest } = known.get(item.key) ?? never(item.key);
-        if (fresh.delete(item.key)) return { outcome: "ACCEPTED", jobId };
-        return { outcome: Buffer.compare(digest, item.digest) === 0 ? "DUPLICATE" : "CONFLICT", jobId };
-      });
+      const items = itemsOf(batch);
+      let open = items.filter(({ twin }) => twin === undefined);
+      // A key that is neither new nor known belonged to a job that was dropped in between.
+      while (open.length > 0) {
+        const old = await insertNew(open);
+        if (old.length < open.length) hints.publish({ work: true, jobs: [] });
+        if (old.length === 0) break;
+        const known = await findKnown(
+          writers,
+          old.map(({ event }) => event),
+        );
+        for (const item of old) {
+          const job = known.get(item.event);
+          if (job !== undefined) item.job = job;
+        }
+        open = old.filter(({ job }) => job === undefined);
+      }
+      return items.map(answerTo);
     },
     async lookup(batch) {
-      const asked = batch.filter((event) => findViolation(event, limits) === undefined).map(keyed);
-      const known = asked.length === 0 ? new Map<string, Known>() : await findKnown(others, asked);
-      return batch.map((event): Appended | null => {
-        const job = known.get(keyOf(event.tenant, event.eventId));
-        if (job === undefined) return null;
-        const same = Buffer.compare(job.digest, eventDigest(event.type, event.payload)) === 0;
-        return { outcome: same ? "DUPLICATE" : "CONFLICT", jobId: job.jobId };
+      const asked = batch.filter((event) => findViolation(event, limits) === undefined);
+      const known = asked.length === 0 ? new Map<NewEvent, Known>() : await findKnown(others, asked);
+      return batch.map((event) => {
+        const job = known.get(event);
+        return job === undefined ? null : compared(job, eventDigest(event.type, event.payload));
       });
     },
   };
 }
 
-function keyed(event: NewEvent): Keyed {
-  const { tenant, eventId, type, payload } = event;
-  return { event, key: keyOf(tenant, eventId), digest: eventDigest(type, payload) };
+function itemsOf(batch: readonly NewEvent[]): Item[] {
+  const firsts = new Map<string, Item>();
+  return batch.map((event) => {
+    const item: Item = { event, digest: eventDigest(event.type, event.payload), isNew: false };
+    // Neither part contains U+0000.
+    const key = `${event.tenant}\0${event.eventId}`;
+    const twin = firsts.get(key);
+    if (twin === undefined) firsts.set(key, item);
+    else item.twin = twin;
+    return item;
+  });
 }
 
-/** Neither part contains U+0000. */
-function keyOf(tenant: string, eventId: string): string {
-  return `${tenant}\0${eventId}`;
+function answerTo({ twin, job = twin?.job, digest, isNew }: Item): Appended {
+  if (job === undefined) throw new Error("an event without an answer");
+  return isNew ? { outcome: "ACCEPTED", jobId: job.jobId } : compared(job, digest);
 }
 
-function firstOfEachKey(items: readonly Keyed[]): Keyed[] {
-  const seen = new Set<string>();
-  return items.filter(({ key }) => !seen.has(key) && seen.add(key));
+function compared({ jobId, digest }: Known, ofEvent: Uint8Array): Appended {
+  return { outcome: Buffer.compare(digest, ofEvent) === 0 ? "DUPLICATE" : "CONFLICT", jobId };
 }
 
-function parametersOf(items: readonly Keyed[]): Buffer[] {
+function parametersOf(suffixes: readonly string[], items: readonly Item[]): Buffer[] {
   const events = items.map(({ event }) => event);
   return [
-    textArray(idSuffixes(items.length)),
+    textArray(suffixes),
     textArray(events.map(({ eventId }) => eventId)),
     textArray(events.map(({ tenant }) => tenant)),
     byteaArray(items.map(({ digest }) => digest)),
@@ -182,8 +200,4 @@ function parametersOf(items: readonly Keyed[]): Buffer[] {
     byteaArray(events.map(({ payload }) => payload)),
     int8Array(events.map(({ runAt }) => (runAt === undefined ? null : BigInt(Math.ceil(runAt))))),
   ];
-}
-
-function never(key: string): never {
-  throw new Error(`no answer for key ${key}`);
 }

@@ -11,8 +11,8 @@ import type { Area } from "./area.ts";
 import type { Query } from "./connection.ts";
 import { type EndedRow, publishEnded, sink } from "./ending.ts";
 import { damaged } from "./errors.ts";
-import { acceptedAt, isUuid } from "./job-id.ts";
-import { plainBytes, searchJobs } from "./job-tables.ts";
+import { acceptedAt, dayOf, isUuid } from "./job-id.ts";
+import { type JobSearch, plainBytes, searchDay, searchJobs } from "./job-tables.ts";
 import { now } from "./sql.ts";
 
 /** Jobs that one claim hands out at most. */
@@ -23,17 +23,18 @@ const overheadBytes = 512;
 /**
  * Rows of queue are never updated, so one that is locked stays where it is, and deleting it by its place cannot pick a bad
  * plan whatever the statistics say. FOR SHARE keeps the session from being ended meanwhile. At least one row comes back:
- * it tells whether jobs that run alone keep this session from others.
+ * it tells whether jobs that run alone keep this session from others. Only if there are such jobs does it matter whether
+ * the session is busy. Events come along if they are in the table that is asked.
  */
-const lease = {
-  name: "claim",
-  text: `WITH s AS (
+const lease: JobSearch = {
+  kind: "claim",
+  textOf: ({ job }) => `WITH s AS (
       SELECT FROM ingest.session
       WHERE session_id = $1 AND expires_at > ${now} AND $3 <> ALL (refused_claims) FOR SHARE),
     b AS MATERIALIZED (
-      SELECT EXISTS (SELECT FROM ingest.lease WHERE session_id = $1) AS busy,
-        EXISTS (SELECT FROM ingest.lease WHERE session_id = $1 AND lost >= ${lossesInCompany}) AS lone,
-        EXISTS (SELECT FROM ingest.queue WHERE run_at <= ${now} AND lost >= ${lossesInCompany}) AS waited_for),
+      SELECT EXISTS (SELECT FROM ingest.lease WHERE session_id = $1 AND lost >= ${lossesInCompany}) AS lone,
+        CASE WHEN EXISTS (SELECT FROM ingest.queue WHERE run_at <= ${now} AND lost >= ${lossesInCompany})
+          THEN EXISTS (SELECT FROM ingest.lease WHERE session_id = $1) END AS busy),
     alone AS MATERIALIZED (
       SELECT ctid AS tid, * FROM ingest.queue
       WHERE run_at <= ${now} AND lost >= ${lossesInCompany}
@@ -42,7 +43,7 @@ const lease = {
     company AS MATERIALIZED (
       SELECT ctid AS tid, * FROM ingest.queue
       WHERE run_at <= ${now} AND lost < ${lossesInCompany} AND EXISTS (SELECT FROM s)
-        AND EXISTS (SELECT FROM b WHERE NOT lone AND NOT (busy AND waited_for)) AND NOT EXISTS (SELECT FROM alone)
+        AND EXISTS (SELECT FROM b WHERE NOT lone AND busy IS NOT TRUE) AND NOT EXISTS (SELECT FROM alone)
       ORDER BY run_at, job_id LIMIT $2 FOR UPDATE SKIP LOCKED),
     c AS (
       SELECT *, sum(bytes + ${overheadBytes}) OVER (ORDER BY run_at, job_id) - bytes - ${overheadBytes} AS before
@@ -52,25 +53,18 @@ const lease = {
     l AS (
       INSERT INTO ingest.lease (job_id, session_id, claim, attempts, max_attempts, lost, bytes)
       SELECT job_id, $1, $3, attempts + 1, max_attempts, lost, bytes FROM p)
-    SELECT b.lone OR (b.busy AND b.waited_for) AS kept_back, p.job_id, p.attempts + 1 AS attempt, p.max_attempts, p.lost
-    FROM b LEFT JOIN p ON true`,
+    SELECT b.lone OR b.busy IS TRUE AS kept_back, p.job_id, p.attempts + 1 AS attempt, p.max_attempts, p.lost, j.*
+    FROM b LEFT JOIN p ON true LEFT JOIN LATERAL (
+      SELECT tenant, event_id, type, event_ts, trace, payload FROM ${job} WHERE job_id = p.job_id LIMIT 1) j ON true`,
 };
 
-interface ClaimRow {
-  kept_back: boolean;
-  /** null: nothing was claimed. */
-  job_id: JobId | null;
-  attempt: number;
-  max_attempts: number;
-  lost: number;
-}
-
-interface LeaseRow extends ClaimRow {
-  job_id: JobId;
-}
+const events: JobSearch = {
+  kind: "events",
+  textOf: ({ job }) => `SELECT job_id, tenant, event_id, type, event_ts, trace, payload FROM ${job}
+    WHERE job_id = ANY ($1::uuid[])`,
+};
 
 interface EventRow {
-  job_id: JobId;
   tenant: string;
   event_id: string;
   type: string;
@@ -78,6 +72,17 @@ interface EventRow {
   trace: string | null;
   payload: Buffer;
 }
+
+type LeaseRow = {
+  kept_back: boolean;
+  job_id: JobId;
+  attempt: number;
+  max_attempts: number;
+  lost: number;
+} & (EventRow | { [column in keyof EventRow]: null });
+
+/** With no job nothing was claimed. */
+type ClaimRow = LeaseRow | { kept_back: boolean; job_id: null };
 
 /** Waits for that claim if it is under way, and refuses it if it comes later. */
 const refuse = {
@@ -117,6 +122,8 @@ export function createClaims(area: Area): Claims {
   const { others, hints } = area;
   const ghosts = new Set<{ session: string; claim: number }>();
   const keptBack = new Set<string>();
+  /** Of the last job that was claimed: the next ones are of the same day, but for one claim a day. */
+  let day = dayOf(Date.now());
 
   const takeBack = async () => {
     for (const ghost of ghosts) {
@@ -129,36 +136,35 @@ export function createClaims(area: Area): Claims {
     }
   };
 
-  const addEvents = async (rows: readonly LeaseRow[]): Promise<Leased[]> => {
-    const ids = rows.map(({ job_id: id }) => id);
-    const found = await searchJobs<EventRow>(area, ids, {
-      kind: "events",
-      textOf: ({ job }) => `SELECT job_id, tenant, event_id, type, event_ts, trace, payload FROM ${job}
-        WHERE job_id = ANY ($1::uuid[])`,
-    });
-    const events = new Map(found.map((row) => [row.job_id, row]));
-    return rows.map((row) => toLeased(row, events.get(row.job_id)));
+  /** Those that did not come with the claim. */
+  const findEvents = async (rows: readonly LeaseRow[]): Promise<Map<JobId, EventRow>> => {
+    const ids = rows.filter(({ tenant }) => tenant === null).map(({ job_id: id }) => id);
+    if (ids.length === 0) return new Map();
+    const found = await searchJobs<EventRow & { job_id: JobId }>(area, ids, events);
+    return new Map(found.map((row) => [row.job_id, row]));
   };
 
   const leaseJobs = async (session: string, max: number): Promise<Leased[]> => {
     const claim = randomInt(2 ** 31);
     const haunt = () => void ghosts.add({ session, claim });
-    const rows = await others
-      .query<ClaimRow>(lease, [session, max, claim], "commits")
-      .catch((error: unknown) => {
-        if (error instanceof StoreError && error.outcome === "unknown") haunt();
-        throw error;
-      });
+    const call = { values: [session, max, claim], effect: "commits" } as const;
+    const rows = await searchDay<ClaimRow>(area, day, lease, call).catch((error: unknown) => {
+      if (error instanceof StoreError && error.outcome === "unknown") haunt();
+      throw error;
+    });
     if (rows[0]?.kept_back === true) keptBack.add(session);
     else keptBack.delete(session);
     const leased = rows.filter(isLease);
+    const last = leased.at(-1);
+    if (last !== undefined) day = dayOf(acceptedAt(last.job_id));
     // For one that runs alone others waited.
     const work = leased.some(({ lost }) => lost >= lossesInCompany);
     hints.publish({ work, jobs: leased.map(({ job_id: id }) => id) });
-    return addEvents(leased).catch((error: unknown) => {
+    const elsewhere = await findEvents(leased).catch((error: unknown) => {
       haunt();
       throw error;
     });
+    return leased.map((row) => toLeased(row, row.tenant === null ? elsewhere.get(row.job_id) : row));
   };
 
   return {

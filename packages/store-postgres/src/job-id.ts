@@ -41,13 +41,10 @@ export function startOfDay(day: string): number {
  */
 export function idSuffixes(count: number): string[] {
   const random = randomBytes(count * 6);
+  const digits = random.toString("hex");
   return Array.from({ length: count }, (_, place) => {
-    const high = (place << 2) | (random.readUInt8(place * 6) & 3);
-    return high.toString(16).padStart(3, "0") + random.toString("hex", place * 6 + 1, place * 6 + 6);
+    const high = 0x1000 | (place << 2) | (random.readUInt8(place * 6) & 3);
+    const text = high.toString(16);
+    return `${text.slice(1, 2)}-${text.slice(2)}${digits.slice(place * 12 + 2, place * 12 + 12)}`;
   });
-}
-
-/** The place in its batch that an id was made for. */
-export function placeOf(id: JobId): number {
-  return Number.parseInt(id.slice(22, 23) + id.slice(24, 26), 16) >> 2;
 }

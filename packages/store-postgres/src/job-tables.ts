@@ -1,6 +1,7 @@
 import type { JobId } from "@event-ingestion/store";
 import type { Area } from "./area.ts";
 import { uuidArray } from "./binary-array.ts";
+import type { Effect } from "./connection.ts";
 import { sqlState } from "./errors.ts";
 import { acceptedAt, dayOf, isUuid } from "./job-id.ts";
 
@@ -26,36 +27,51 @@ export function tablesOf(day: string): JobTables {
   };
 }
 
-/** A statement about jobs whose ids are its first parameter, over the tables it is given. */
+/** A statement over the tables it is given. */
 export interface JobSearch {
   kind: string;
   textOf: (tables: JobTables) => string;
 }
 
+type Context = Pick<Area, "others" | "days">;
+
+/** How a statement is called. */
+interface Call {
+  values: readonly unknown[];
+  effect?: Effect;
+}
+
 /**
- * Asks the tables of the days of the ids: Postgres then plans and locks 3 tables, not those of a month, and has one to look
- * into. Days that this process does not know are looked for everywhere, and so is a day that was dropped meanwhile.
+ * Asks the tables of that day: Postgres then plans and locks 3 tables, not those of a month, and has one to look into.
+ * For a day that this process does not know all tables are asked, and so they are for one that was dropped meanwhile.
  */
-export async function searchJobs<Row>(
-  { others, days }: Pick<Area, "others" | "days">,
-  ids: readonly JobId[],
+export function searchDay<Row>(
+  { others, days }: Context,
+  day: string,
   { kind, textOf }: JobSearch,
+  { values, effect }: Call,
 ): Promise<Row[]> {
-  const search = (name: string, tables: JobTables, some: readonly JobId[]) =>
-    others.query<Row>({ name: `${kind}_${name}`, text: textOf(tables) }, [uuidArray(some)]);
+  const search = (name: string, tables: JobTables) =>
+    others.query<Row>({ name: `${kind}_${name}`, text: textOf(tables) }, values, effect);
+  if (!days.has(day)) return search("all", allDays);
+  return search(day, tablesOf(day)).catch((error: unknown) => {
+    if (sqlState(error) !== "42P01") throw error;
+    days.forget(day);
+    return search("all", allDays);
+  });
+}
 
-  const searchDay = (day: string, some: readonly JobId[]) => {
-    if (!days.has(day)) return search("all", allDays, some);
-    return search(day, tablesOf(day), some).catch((error: unknown) => {
-      if (sqlState(error) !== "42P01") throw error;
-      days.forget(day);
-      return search("all", allDays, some);
-    });
-  };
-
+/** Asks the tables of the days of the jobs; their ids are the statement's parameter. */
+export async function searchJobs<Row>(
+  context: Context,
+  ids: readonly JobId[],
+  statement: JobSearch,
+): Promise<Row[]> {
   const rows: Row[] = [];
   const byDay = Map.groupBy(new Set(ids.filter(isUuid)), (id) => dayOf(acceptedAt(id)));
-  for (const [day, some] of byDay) rows.push(...(await searchDay(day, some)));
+  for (const [day, some] of byDay) {
+    rows.push(...(await searchDay<Row>(context, day, statement, { values: [uuidArray(some)] })));
+  }
   return rows;
 }
 

@@ -2,32 +2,41 @@ import { checkVerdict, type JobStore, keptError, keptErrors, type Verdict } from
 import type { Area } from "./area.ts";
 import { byteaArray, int4Array, int8Array, textArray, uuidArray } from "./binary-array.ts";
 import type { Claims } from "./claim.ts";
-import { type EndedRow, publishEnded, sink } from "./ending.ts";
+import { sink } from "./ending.ts";
 import { isUuid } from "./job-id.ts";
 
 /** Some centuries. */
 const maxDelayMs = 1e13;
 
-/** Rows returned: ok; all others: lost. (session, job, attempt) is the fence. */
+/**
+ * (session, job, attempt) is the fence. Each lease is looked up by its id, whatever the statistics say, and they are locked
+ * in the order of ids, as everywhere. One row: which verdicts, counted from 1, came too late, as nearly never one does; and
+ * whether jobs are due again.
+ */
 const settle = {
   name: "settle",
   text: `WITH s AS MATERIALIZED (
-      SELECT * FROM unnest($2::uuid[], $3::int4[], $4::int4[], $5::int8[], $6::text[], $7::bytea[])
-        AS s(job_id, attempt, verdict, delay_ms, error, result)),
+      SELECT * FROM unnest($2::uuid[], $3::int4[], $4::int4[], $5::int8[], $6::text[], $7::bytea[]) WITH ORDINALITY
+        AS s(job_id, attempt, wanted, delay_ms, error, result, place) ORDER BY job_id),
     k AS MATERIALIZED (
-      SELECT l.job_id FROM s JOIN ingest.lease l ON l.job_id = s.job_id
-      WHERE l.session_id = $1 AND l.attempts = s.attempt ORDER BY l.job_id FOR UPDATE OF l),
-    g AS (DELETE FROM ingest.lease WHERE job_id = ANY (ARRAY(SELECT job_id FROM k)) RETURNING *),
+      SELECT l.*, s.wanted, s.delay_ms, s.error, s.result, s.place FROM s CROSS JOIN LATERAL (
+        SELECT job_id, attempts, max_attempts, lost, bytes, cancel_requested FROM ingest.lease
+        WHERE job_id = s.job_id AND session_id = $1 AND attempts = s.attempt FOR UPDATE) l),
+    g AS (DELETE FROM ingest.lease WHERE job_id = ANY (ARRAY(SELECT job_id FROM k))),
     v AS (
-      SELECT g.job_id, g.attempts, g.max_attempts, g.lost, g.bytes, s.delay_ms, s.error, s.result,
-        (CASE WHEN s.verdict < 2 AND g.cancel_requested THEN 5
-          WHEN s.verdict = 1 AND g.attempts >= g.max_attempts THEN 4 ELSE s.verdict END)::int2 AS verdict
-      FROM g JOIN s ON s.job_id = g.job_id AND s.attempt = g.attempts),
-    ${sink} SELECT job_id, verdict, attempts FROM v`,
+      SELECT job_id, attempts, max_attempts, lost, bytes, delay_ms, error, result,
+        (CASE WHEN wanted < 2 AND cancel_requested THEN 5
+          WHEN wanted = 1 AND attempts >= max_attempts THEN 4 ELSE wanted END)::int2 AS verdict
+      FROM k),
+    ${sink}
+    SELECT EXISTS (SELECT FROM v WHERE verdict < 2) AS again,
+      CASE WHEN (SELECT count(*) FROM k) < cardinality($2)
+        THEN ARRAY(SELECT place::int FROM s WHERE place NOT IN (SELECT place FROM k)) ELSE '{}' END AS late`,
 };
 
-interface SettledRow extends EndedRow {
-  attempts: number;
+interface Settled {
+  again: boolean;
+  late: number[];
 }
 
 /** Readers do not look at more, so this is housekeeping: what it misses, the next failure of the job clears. */
@@ -40,14 +49,14 @@ const dropOldErrors = {
 const codes: Record<Verdict["as"], number> = { release: 0, retry: 1, succeeded: 3, dead: 4, cancelled: 5 };
 
 export function createSettle({ others, hints }: Area, claims: Claims): Pick<JobStore, "settle"> {
-  const forgetOldErrors = async (settled: readonly SettledRow[]) => {
-    const old = settled.filter(
-      ({ attempts, verdict }) => attempts > keptErrors && (verdict === 1 || verdict === 4),
+  const forgetOldErrors = async (settled: Iterable<Verdict>) => {
+    const old = [...settled].filter(
+      ({ attempt, as }) => attempt > keptErrors && (as === "retry" || as === "dead"),
     );
     if (old.length === 0) return;
     const parameters = [
-      uuidArray(old.map(({ job_id: id }) => id)),
-      int4Array(old.map(({ attempts }) => attempts - keptErrors)),
+      uuidArray(old.map(({ jobId }) => jobId)),
+      int4Array(old.map(({ attempt }) => attempt - keptErrors)),
     ];
     await others.query(dropOldErrors, parameters, "commits").catch(() => undefined);
   };
@@ -57,13 +66,16 @@ export function createSettle({ others, hints }: Area, claims: Claims): Pick<JobS
       for (const verdict of verdicts) checkVerdict(verdict);
       const items = isUuid(session) ? distinct(verdicts) : [];
       if (items.length === 0) return verdicts.map(() => "lost");
-      const rows = await others.query<SettledRow>(settle, [session, ...parametersOf(items)], "promises");
-      publishEnded(hints, rows);
-      if (claims.wasKeptBack(session)) hints.publish({ work: true, jobs: [] });
-      await forgetOldErrors(rows);
-      const settled = new Set(rows.map(({ job_id: jobId, attempts: attempt }) => keyOf({ jobId, attempt })));
+      const parameters = [session, ...parametersOf(items)];
+      const [answer] = await others.query<Settled>(settle, parameters, "promises");
+      if (answer === undefined) throw new Error("no answer");
+      const late = new Set(answer.late);
+      const settled = new Set(items.filter((_, index) => !late.has(index + 1)));
+      const work = claims.wasKeptBack(session) || answer.again;
+      hints.publish({ work, jobs: Array.from(settled, ({ jobId }) => jobId) });
+      await forgetOldErrors(settled);
       // The second verdict on an attempt in one call is as late as in a later one.
-      return verdicts.map((verdict) => (settled.delete(keyOf(verdict)) ? "ok" : "lost"));
+      return verdicts.map((verdict) => (settled.delete(verdict) ? "ok" : "lost"));
     },
   };
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** Bytes of a digest: two contents that share it by chance are not to be expected in any number of events. */
 const digestBytes = 16;
@@ -9,8 +9,10 @@ const digestBytes = 16;
  */
 export function eventDigest(type: string, payload: Uint8Array): Uint8Array {
   const typeBytes = Buffer.byteLength(type);
-  const head = Buffer.allocUnsafe(4 + typeBytes);
-  head.writeUInt32BE(typeBytes);
-  head.write(type, 4);
-  return createHash("sha256").update(head).update(payload).digest().subarray(0, digestBytes);
+  const content = Buffer.allocUnsafe(4 + typeBytes + payload.byteLength);
+  content.writeUInt32BE(typeBytes);
+  content.write(type, 4);
+  content.set(payload, 4 + typeBytes);
+  // At once and by way of a text: 0.7 us, where an object and a buffer of its own cost 1.6.
+  return Buffer.from(hash("sha256", content, "binary").slice(0, digestBytes), "latin1");
 }
