@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { type PostgresServer, startPostgres } from "@event-ingestion/store-postgres/testing";
+import { execute, type PostgresServer, startPostgres } from "@event-ingestion/store-postgres/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { connect, jobsByState, untilReady } from "./support/event-service.ts";
 import { root, startServer } from "./support/server-process.ts";
@@ -62,9 +62,20 @@ test("what a replica held when it was killed is run by the other one", async () 
 test("the URL comes from a file, and what is wrong with it is one line without the password", async () => {
   using dir = tempDir();
   const file = `${dir.path}/store-url`;
-  writeFileSync(file, `${await postgres.createDatabase()}\n`);
-  await using server = await startServer({ env: { STORE_URL_FILE: file } });
+  const database = await postgres.createDatabase();
+  writeFileSync(file, `${database}\n`);
+  await using server = await startServer({ env: { STORE_URL_FILE: file, STORE_CONNECTIONS: "3" } });
   await untilReady(server.url);
+  const load = Array.from({ length: 50 }, (_, index) =>
+    connect(server.url).ingestBatch({ events: [{ eventId: `${index}`, payload: "x" }] }),
+  );
+  await Promise.all(load);
+  const connections =
+    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+  const [row] = await execute(database, connections);
+  expect(row?.["n"]).toBeLessThanOrEqual(3);
+  expect(row?.["n"]).toBeGreaterThan(0);
+  expect(server.log).toContainEqual(expect.objectContaining({ msg: "store opened", durability: "fsync" }));
 
   const missing = postgres.url("nowhere").replace("postgres@", "postgres:secret@");
   const failed = startServer({ env: { STORE_URL: missing } });

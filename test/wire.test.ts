@@ -96,11 +96,12 @@ test("fields and enum numbers that a newer client sends are ignored", async () =
 
 test("the paths beside the rpcs", async () => {
   expect(await get("/healthz")).toEqual({ status: 200, body: "ok\n" });
-  expect(await get("/readyz")).toEqual({ status: 200, body: "ok\n" });
+  expect(await get("/readyz")).toEqual({ status: 200, body: "ok, durability: memory\n" });
   expect((await get("/")).body).toContain("<h1>Event ingestion</h1>");
   expect(await get("/nonsense")).toEqual({ status: 404, body: "not found\n" });
   expect((await get("/healthz", { method: "POST" })).status).toBe(405);
   const { body } = await get("/metrics");
+  expect(body).toMatch(/^event_store_info\{durability="memory"\} 1$/m);
   expect(body).toMatch(/^event_accepted_total [1-9]/m);
   expect(body).toMatch(/^event_duplicates_total 1$/m);
   expect(body).toMatch(/^event_conflicts_total 1$/m);

@@ -7,6 +7,7 @@ test("an empty environment gives the defaults", () => {
     host: "127.0.0.1",
     port: 50051,
     storeUrl: "sqlite:./data/events.db",
+    storeConnections: 10,
     handlers: undefined,
     maxAttempts: 12,
     logLevel: "info",
@@ -32,6 +33,7 @@ test("an empty variable counts as not set, and a terminal gets the pretty log", 
 test("all problems are reported at once, each naming the variable, what was expected and what was got", () => {
   const env = {
     PORT: "70000",
+    STORE_CONNECTIONS: "1",
     CONCURRENCY: "many",
     LEASE_MS: "10.5",
     LOG_LEVEL: "loud",
@@ -45,6 +47,7 @@ test("all problems are reported at once, each naming the variable, what was expe
     [
       'PORT must be a whole number from 0 to 65535, got "70000"',
       'STORE_URL_FILE must name a readable file, got "/nonexistent/url" (ENOENT)',
+      'STORE_CONNECTIONS must be a whole number from 2 to 200, got "1"',
       'LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, got "loud"',
       'CONCURRENCY must be a whole number from 1 to 10000, got "many"',
       'LEASE_MS must be a whole number from 1000 to 3600000, got "10.5"',

@@ -4,6 +4,7 @@ import {
   handlerUsage,
   readHandlerSettings,
 } from "@event-ingestion/app-kit/handler-settings";
+import { defaultConnections } from "./open-store.ts";
 import { type LogSettings, logUsage, readLogSettings } from "@event-ingestion/app-kit/log";
 
 /** What the environment asks for, checked and complete. */
@@ -11,6 +12,8 @@ export interface Config extends HandlerSettings, LogSettings {
   host: string;
   port: number;
   storeUrl: string;
+  /** Connections to a store that is a database. */
+  storeConnections: number;
   /** Path of a handlers module to run in this process; undefined: remote workers only. */
   handlers: string | undefined;
   maxAttempts: number;
@@ -27,6 +30,7 @@ Environment:
   STORE_URL            sqlite:PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST:PORT/DATABASE
                        (sqlite:./data/events.db)
   STORE_URL_FILE       a file that holds the store's URL; wins over STORE_URL
+  STORE_CONNECTIONS    connections to Postgres, 2 to 200 (10)
   HANDLERS             path of a handlers module to run in this process (none)
   MAX_ATTEMPTS         attempts that a job gets, 1 to 1000 (12)
 ${handlerUsage}
@@ -43,6 +47,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, isTty: boolean): Config
     host: env.text("HOST") ?? "127.0.0.1",
     port: env.integer("PORT", 50051, { min: 0, max: 65_535 }),
     storeUrl: readStoreUrl(env),
+    storeConnections: env.integer("STORE_CONNECTIONS", defaultConnections, { min: 2, max: 200 }),
     handlers: env.text("HANDLERS"),
     maxAttempts: env.integer("MAX_ATTEMPTS", 12, { min: 1, max: 1000 }),
     ...readLogSettings(env, isTty),

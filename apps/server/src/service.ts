@@ -34,8 +34,10 @@ export async function startService(config: Config, log: Logger, stopped: Promise
   // Before anything is opened: a module that does not load is the commonest mistake.
   const handlers = await Promise.race([load(config), stopped.then(refuseToStart)]);
   await using opened = new AsyncDisposableStack();
-  const store = await openStore(config.storeUrl);
+  const store = await openStore(config.storeUrl, config.storeConnections);
   opened.defer(() => store.close());
+  const { durability } = store.caps;
+  log.info({ durability }, "store opened");
 
   const metrics = createMetrics(store);
   let forced = false;
@@ -44,7 +46,7 @@ export async function startService(config: Config, log: Logger, stopped: Promise
     graceMs,
     hardLimitMs: config.lameDuckMs + cutMs,
     store,
-    fallback: createWeb({ metrics, readiness: () => server.readiness }),
+    fallback: createWeb({ metrics, readiness: () => server.readiness, durability }),
     observe(event) {
       if (event.kind === "drained") forced = event.forced;
       metrics.observe(event);

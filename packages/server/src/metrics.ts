@@ -107,6 +107,13 @@ function storeGauges(store: JobStore, registry: Registry): () => Promise<void> {
     help: "1 if the store takes events.",
     registers,
   });
+  const info = new Gauge({
+    name: "event_store_info",
+    help: "1; durability says what an accepted event survives.",
+    labelNames: ["durability"],
+    registers,
+  });
+  info.set({ durability: store.caps.durability }, 1);
   return async () => {
     writable.set(store.health.writable ? 1 : 0);
     const counts = await store.counts().catch(() => undefined);
