@@ -16,6 +16,9 @@ export function handlers(file: string): { HANDLERS: string } {
   return { HANDLERS: fileURLToPath(new URL(`servers/${file}`, import.meta.url)) };
 }
 
+/** No-op handlers, and as many at once as peers hold jobs: what counts is throughput, and a claim takes so many. */
+export const noopHandlers: Record<string, string> = { ...handlers("noop-handlers.ts"), CONCURRENCY: "256" };
+
 /**
  * Sends batches of 1,000 to services that share one store, and waits until all jobs of them have succeeded: first to
  * get warm, then measured. The work is fixed at a guess of what is done in a second, so that a backlog cannot outgrow

@@ -3,10 +3,10 @@ import { startPostgresDatabase } from "../peers/postgres.ts";
 import type { Database } from "../peers/queue.ts";
 import { type Measurement, measureLoad, type Scenario } from "../scenario.ts";
 import type { Appends } from "../servers/store-append.ts";
-import { handlers, measureToDone } from "../to-done.ts";
+import { measureToDone, noopHandlers } from "../to-done.ts";
 
 const durability = "fsync, Postgres";
-const jobsPerSecond = 10_000;
+const jobsPerSecond = 15_000;
 
 const batches: Scenario = {
   name: "postgres-batch-1000",
@@ -32,7 +32,7 @@ function toDone(name: string, servers: 1 | 2, title: string): Scenario {
     durability,
     async run(bench) {
       const database = bench.own(await startPostgresDatabase());
-      const start = () => bench.startService({ STORE_URL: database.url, ...handlers("noop-handlers.ts") });
+      const start = () => bench.startService({ STORE_URL: database.url, ...noopHandlers });
       const first = await start();
       const services = servers === 1 ? ([first] as const) : ([first, await start()] as const);
       return told(database, await measureToDone(bench, services, { jobsPerSecond, database }));

@@ -1,7 +1,7 @@
 import { untilSucceeded } from "../process/succeeded.ts";
 import type { Scenario } from "../scenario.ts";
 import type { StartLatencies } from "../servers/timing-handlers.ts";
-import { handlers, measureToDone } from "../to-done.ts";
+import { handlers, measureToDone, noopHandlers } from "../to-done.ts";
 
 const jobsPerSecond = 20_000;
 const calmPerSecond = 100;
@@ -12,8 +12,7 @@ const toDone: Scenario = {
   kind: "service",
   unit: "jobs",
   durability: "fsync",
-  run: async (bench) =>
-    measureToDone(bench, [await bench.startService(handlers("noop-handlers.ts"))], { jobsPerSecond }),
+  run: async (bench) => measureToDone(bench, [await bench.startService(noopHandlers)], { jobsPerSecond }),
 };
 
 const startLatency: Scenario = {
