@@ -13,11 +13,12 @@ interface ServerFacts {
 /**
  * For every connection. Nothing but speed and hygiene depends on it, so a pooler that gives a session to others does no
  * harm. Left alone, the planner trusts its statistics, and of a queue that was empty a minute ago they say that reading
- * all of it costs nothing.
+ * all of it costs nothing. Bitmaps would lock rows in the order of their places, which differs from job to job, and at
+ * worst costs a deadlock and a repetition.
  */
 const settle = {
   text: `SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';
-    SET jit = off; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;
+    SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan;
     SET idle_in_transaction_session_timeout = '60s'`,
 };
 

@@ -1,4 +1,11 @@
-import { checkVerdict, type JobStore, keptError, keptErrors, type Verdict } from "@event-ingestion/store";
+import {
+  checkVerdict,
+  type JobId,
+  type JobStore,
+  keptError,
+  keptErrors,
+  type Verdict,
+} from "@event-ingestion/store";
 import type { Area } from "./area.ts";
 import { byteaArray, int4Array, int8Array, textArray, uuidArray } from "./binary-array.ts";
 import type { Claims } from "./claim.ts";
@@ -9,29 +16,27 @@ import { isUuid } from "./job-id.ts";
 const maxDelayMs = 1e13;
 
 /**
- * (session, job, attempt) is the fence. Each lease is looked up by its id, whatever the statistics say, and they are locked
- * in the order of ids, as everywhere. One row: which verdicts, counted from 1, came too late, as nearly never one does; and
- * whether jobs are due again.
+ * (session, job, attempt) is the fence. The ids are sorted and different, so the place of a job among them, counted from 1,
+ * is found by bisection: a join would be planned for the ten rows that Postgres expects of any array. Leases are locked in
+ * the order of ids, as everywhere. One row: which verdicts came too late, as nearly never one does; whether jobs are due
+ * again.
  */
 const settle = {
   name: "settle",
-  text: `WITH s AS MATERIALIZED (
-      SELECT * FROM unnest($2::uuid[], $3::int4[], $4::int4[], $5::int8[], $6::text[], $7::bytea[]) WITH ORDINALITY
-        AS s(job_id, attempt, wanted, delay_ms, error, result, place) ORDER BY job_id),
-    k AS MATERIALIZED (
-      SELECT l.*, s.wanted, s.delay_ms, s.error, s.result, s.place FROM s CROSS JOIN LATERAL (
-        SELECT job_id, attempts, max_attempts, lost, bytes, cancel_requested FROM ingest.lease
-        WHERE job_id = s.job_id AND session_id = $1 AND attempts = s.attempt FOR UPDATE) l),
-    g AS (DELETE FROM ingest.lease WHERE job_id = ANY (ARRAY(SELECT job_id FROM k))),
+  text: `WITH g AS (
+      DELETE FROM ingest.lease WHERE job_id = ANY ($2::uuid[]) AND session_id = $1
+        AND attempts = ($3::int4[])[width_bucket(job_id, $2)]
+      RETURNING *, width_bucket(job_id, $2) AS place),
     v AS (
-      SELECT job_id, attempts, max_attempts, lost, bytes, delay_ms, error, result,
+      SELECT job_id, attempts, max_attempts, lost, bytes, ($5::int8[])[place] AS delay_ms, ($6::text[])[place] AS error,
+        ($7::bytea[])[place] AS result,
         (CASE WHEN wanted < 2 AND cancel_requested THEN 5
           WHEN wanted = 1 AND attempts >= max_attempts THEN 4 ELSE wanted END)::int2 AS verdict
-      FROM k),
+      FROM (SELECT *, ($4::int4[])[place] AS wanted FROM g) AS g),
     ${sink}
     SELECT EXISTS (SELECT FROM v WHERE verdict < 2) AS again,
-      CASE WHEN (SELECT count(*) FROM k) < cardinality($2)
-        THEN ARRAY(SELECT place::int FROM s WHERE place NOT IN (SELECT place FROM k)) ELSE '{}' END AS late`,
+      CASE WHEN (SELECT count(*) FROM g) < cardinality($2)
+        THEN ARRAY(SELECT generate_series(1, cardinality($2)) EXCEPT SELECT place FROM g) ELSE '{}' END AS late`,
 };
 
 interface Settled {
@@ -61,38 +66,45 @@ export function createSettle({ others, hints }: Area, claims: Claims): Pick<JobS
     await others.query(dropOldErrors, parameters, "commits").catch(() => undefined);
   };
 
+  /** Those that counted, of verdicts on different jobs. */
+  const settleSome = async (session: string, verdicts: readonly Verdict[]): Promise<Verdict[]> => {
+    const parameters = [session, ...parametersOf(verdicts)];
+    const [answer] = await others.query<Settled>(settle, parameters, "promises");
+    if (answer === undefined) throw new Error("no answer");
+    const late = new Set(answer.late);
+    const settled = late.size === 0 ? [...verdicts] : verdicts.filter((_, index) => !late.has(index + 1));
+    const work = claims.wasKeptBack(session) || answer.again;
+    hints.publish({ work, jobs: settled.map(({ jobId }) => jobId) });
+    return settled;
+  };
+
   return {
     async settle({ id: session }, verdicts) {
       for (const verdict of verdicts) checkVerdict(verdict);
-      const items = isUuid(session) ? distinct(verdicts) : [];
-      if (items.length === 0) return verdicts.map(() => "lost");
-      const parameters = [session, ...parametersOf(items)];
-      const [answer] = await others.query<Settled>(settle, parameters, "promises");
-      if (answer === undefined) throw new Error("no answer");
-      const late = new Set(answer.late);
-      const settled = new Set(items.filter((_, index) => !late.has(index + 1)));
-      const work = claims.wasKeptBack(session) || answer.again;
-      hints.publish({ work, jobs: Array.from(settled, ({ jobId }) => jobId) });
+      if (!isUuid(session)) return verdicts.map(() => "lost");
+      const settled = new Set<Verdict>();
+      for (const some of onePerJob(verdicts)) {
+        for (const verdict of await settleSome(session, some)) settled.add(verdict);
+      }
       await forgetOldErrors(settled);
-      // The second verdict on an attempt in one call is as late as in a later one.
       return verdicts.map((verdict) => (settled.delete(verdict) ? "ok" : "lost"));
     },
   };
 }
 
-function keyOf({ jobId, attempt }: Pick<Verdict, "jobId" | "attempt">): string {
-  return `${jobId} ${attempt}`;
-}
-
-/** The first verdict on each attempt that there may be. */
-function distinct(verdicts: readonly Verdict[]): Verdict[] {
-  const seen = new Set<string>();
-  return verdicts.filter((verdict) => {
+/** The first verdict on each job, then the second ones and so on, each sorted by the ids; without those on no attempt. */
+function onePerJob(verdicts: readonly Verdict[]): Verdict[][] {
+  const rounds: Verdict[][] = [];
+  const counts = new Map<JobId, number>();
+  for (const verdict of verdicts) {
     const { jobId, attempt } = verdict;
-    const isNew = !seen.has(keyOf(verdict)) && isUuid(jobId) && (attempt | 0) === attempt;
-    if (isNew) seen.add(keyOf(verdict));
-    return isNew;
-  });
+    if (!isUuid(jobId) || (attempt | 0) !== attempt) continue;
+    const count = counts.get(jobId) ?? 0;
+    counts.set(jobId, count + 1);
+    (rounds[count] ??= []).push(verdict);
+  }
+  for (const round of rounds) round.sort((a, b) => (a.jobId < b.jobId ? -1 : 1));
+  return rounds;
 }
 
 function parametersOf(verdicts: readonly Verdict[]): Buffer[] {
