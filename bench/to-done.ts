@@ -31,7 +31,8 @@ export async function measureToDone(
 ): Promise<Measurement> {
   const processJobs = (jobs: number, doneBefore: number) =>
     processAll(bench, services, { jobs, doneBefore, ...(database && { database }) });
-  const warm = await processJobs(bench.warmUpSeconds * jobsPerSecond, 0);
+  // Each of them has to get warm.
+  const warm = await processJobs(bench.warmUpSeconds * jobsPerSecond * services.length, 0);
   return processJobs(bench.seconds * jobsPerSecond, warm.count);
 }
 
