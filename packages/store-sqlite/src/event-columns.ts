@@ -160,7 +160,7 @@ const maxCarriedAsText = 64 * 1024;
  * message is memory outside of the heap, for which V8 collects the old generation ten times as often, and each time
  * drags along what is young. That cost a third of a call.
  */
-export function carry(parts: readonly Uint8Array[]): Carried {
+function carry(parts: readonly Uint8Array[]): Carried {
   const bytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
   if (bytes > maxCarriedAsText) return joined(parts);
   return Buffer.concat(parts, bytes).toString("latin1");
