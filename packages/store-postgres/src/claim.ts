@@ -42,7 +42,7 @@ const lease: JobSearch = {
       ORDER BY run_at, job_id LIMIT 1 FOR UPDATE SKIP LOCKED),
     company AS MATERIALIZED (
       SELECT ctid AS tid, * FROM ingest.queue
-      WHERE run_at <= ${now} AND lost < ${lossesInCompany} AND EXISTS (SELECT FROM s)
+      WHERE run_at <= ${now} AND run_at >= $4 AND lost < ${lossesInCompany} AND EXISTS (SELECT FROM s)
         AND EXISTS (SELECT FROM b WHERE NOT lone AND busy IS NOT TRUE) AND NOT EXISTS (SELECT FROM alone)
       ORDER BY run_at, job_id LIMIT $2 FOR UPDATE SKIP LOCKED),
     c AS (
@@ -53,7 +53,7 @@ const lease: JobSearch = {
     l AS (
       INSERT INTO ingest.lease (job_id, session_id, claim, attempts, max_attempts, lost, bytes)
       SELECT job_id, $1, $3, attempts + 1, max_attempts, lost, bytes FROM p)
-    SELECT b.lone OR b.busy IS TRUE AS kept_back, p.job_id, p.attempts + 1 AS attempt, p.max_attempts, p.lost, j.*
+    SELECT b.lone OR b.busy IS TRUE AS kept_back, p.run_at AS due_at, p.job_id, p.attempts + 1 AS attempt, p.max_attempts, p.lost, j.*
     FROM b LEFT JOIN p ON true LEFT JOIN LATERAL (
       SELECT tenant, event_id, type, event_ts, trace, payload FROM ${job} WHERE job_id = p.job_id LIMIT 1) j ON true`,
 };
@@ -75,6 +75,7 @@ interface EventRow {
 
 type LeaseRow = {
   kept_back: boolean;
+  due_at: string;
   job_id: JobId;
   attempt: number;
   max_attempts: number;
@@ -119,7 +120,7 @@ export interface Claims extends Pick<JobStore, "claim"> {
 }
 
 export function createClaims(area: Area): Claims {
-  const { others, hints } = area;
+  const { others, hints, head } = area;
   const ghosts = new Set<{ session: string; claim: number }>();
   const keptBack = new Set<string>();
   /** Of the last job that was claimed: the next ones are of the same day, but for one claim a day. */
@@ -147,7 +148,7 @@ export function createClaims(area: Area): Claims {
   const leaseJobs = async (session: string, max: number): Promise<Leased[]> => {
     const claim = randomInt(2 ** 31);
     const haunt = () => void ghosts.add({ session, claim });
-    const call = { values: [session, max, claim], effect: "commits" } as const;
+    const call = { values: [session, max, claim, head.next()], effect: "commits" } as const;
     const rows = await searchDay<ClaimRow>(area, day, lease, call).catch((error: unknown) => {
       if (error instanceof StoreError && error.outcome === "unknown") haunt();
       throw error;
@@ -155,6 +156,8 @@ export function createClaims(area: Area): Claims {
     if (rows[0]?.kept_back === true) keptBack.add(session);
     else keptBack.delete(session);
     const leased = rows.filter(isLease);
+    const oldest = leased.find(({ lost }) => lost < lossesInCompany);
+    if (oldest !== undefined) head.found(Number(oldest.due_at));
     const last = leased.at(-1);
     if (last !== undefined) day = dayOf(acceptedAt(last.job_id));
     // For one that runs alone others waited.

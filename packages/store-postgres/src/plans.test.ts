@@ -1,7 +1,8 @@
 import type { JobStore, Leased } from "@event-ingestion/store";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { acceptedAt, dayOf } from "./job-id.ts";
+import { acceptedAt, dayMs, dayOf } from "./job-id.ts";
 import { openPostgresStore } from "./postgres-store.ts";
+import { installClock, moveClock } from "./testing/databases.ts";
 import { newEvents } from "./testing/events.ts";
 import { execute, type PostgresServer, startPostgres } from "./testing/postgres-server.ts";
 import { sharedServer } from "./testing/shared-server.ts";
@@ -14,15 +15,18 @@ interface PlanNode {
   "Actual Loops": number;
   "Index Cond"?: string;
   "TID Cond"?: string;
+  "Shared Hit Blocks": number;
   "Rows Removed by Join Filter"?: number;
   Plans?: PlanNode[];
 }
 
-// The server tells how it ran each statement.
+// The server tells how it ran each statement. What is deleted stays where it is until this test vacuums it.
 const settings = {
+  autovacuum: "off",
   shared_preload_libraries: "auto_explain",
   "auto_explain.log_min_duration": "0",
   "auto_explain.log_analyze": "on",
+  "auto_explain.log_buffers": "on",
   "auto_explain.log_timing": "off",
   "auto_explain.log_format": "json",
 };
@@ -40,6 +44,7 @@ describe.each(versions)("plans of Postgres %i", (major) => {
     url = await server.createDatabase();
     const first = await openPostgresStore(url);
     await first.close();
+    await installClock(url);
     // Statistics of empty tables: to read them through would cost nothing.
     await execute(url, "VACUUM ANALYZE");
     store = await openPostgresStore(url);
@@ -112,8 +117,33 @@ describe.each(versions)("plans of Postgres %i", (major) => {
     const [settlement, ...others] = await plansOf(() => store.settle(session, verdicts));
     expect(others).toEqual([]);
     expect(settlement && lookups(settlement)).toEqual(["lease_pkey"]);
+    await store.closeSession(session);
+  });
+
+  test("a claim does not wade through what was claimed before", async () => {
+    const session = await store.openSession("worker", dayMs);
+    for (let batch = 0; batch < 6; batch++) {
+      await store.append(newEvents(`past-${batch}`, 1000));
+      await store.claim(session, 2000);
+    }
+    await moveClock(url, 60_000);
+    await store.append(newEvents("now", 20));
+    // One claim a second begins at the beginning; it is among these at most as often as they take seconds.
+    const blocks: number[] = [];
+    for (let claim = 0; claim < 20; claim++) {
+      const [plan] = await plansOf(async () => expect(await store.claim(session, 1)).toHaveLength(1));
+      if (plan !== undefined) blocks.push(blocksOf(plan, "queue_ready"));
+    }
+    expect(Math.max(...blocks)).toBeGreaterThan(20);
+    expect(Math.min(...blocks)).toBeLessThan(10);
   });
 });
+
+/** How much of an index and its table is read. */
+function blocksOf(node: PlanNode, index: string): number {
+  if (node["Index Name"] === index) return node["Shared Hit Blocks"];
+  return (node.Plans ?? []).reduce((sum, below) => sum + blocksOf(below, index), 0);
+}
 
 /** By what tables are looked into, where they are; "all of" a table whose every row is read. */
 function lookups(node: PlanNode): string[] {
