@@ -72,6 +72,29 @@ test("two replicas through crashes of the server and cuts of the line: what was 
   for (const replica of replicas) await replica.close();
 }, 120_000);
 
+test("what a replica brings in with a time long past is claimed by another that has claimed newer jobs", async () => {
+  const url = await server.createDatabase();
+  const [one, other] = await Promise.all([1, 2].map(() => openPostgresStore(url)));
+  if (one === undefined || other === undefined) throw new Error("no stores");
+  const session = await one.openSession("worker", 60_000);
+  await one.append([newEvent("newer")]);
+  expect(await one.claim(session, 10)).toHaveLength(1);
+
+  // As a commit that took a minute would leave it.
+  const [late] = await other.append([newEvent("late")]);
+  await execute(url, `UPDATE ingest.queue SET run_at = run_at - 60000 WHERE job_id = '${late?.jobId}'`);
+  const leased = await vi.waitFor(
+    async () => {
+      const found = await one.claim(session, 10);
+      expect(found).toHaveLength(1);
+      return found;
+    },
+    { timeout: 20_000, interval: 100 },
+  );
+  expect(leased[0]?.jobId).toBe(late?.jobId);
+  await Promise.all([one.close(), other.close()]);
+});
+
 test("two replicas that maintain at once end every lost lease once", async () => {
   const url = await server.createDatabase();
   const replicas = await Promise.all([1, 2].map(() => openPostgresStore(url)));
