@@ -12,7 +12,11 @@ const unavailable = "14";
 
 /** A cleartext HTTP/2 connection of node:http2, for gRPC messages of any size. */
 export function openSession(url: string): ClientHttp2Session {
-  const session = connect(url, { settings: { enablePush: false, initialWindowSize: windowBytes } });
+  const session = connect(url, {
+    settings: { enablePush: false, initialWindowSize: windowBytes },
+    // Node's 10 MB are less than 64 batches on their way: it then resets streams whose answers come.
+    maxSessionMemory: 1000,
+  });
   session.on("connect", () => session.setLocalWindowSize(windowBytes));
   // Every call in flight rejects as well.
   session.on("error", () => undefined);
