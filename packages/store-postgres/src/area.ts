@@ -2,7 +2,6 @@ import type { Caps, Hints } from "@event-ingestion/store";
 import type { Days } from "./days.ts";
 import type { Gate } from "./gate.ts";
 import type { Pool } from "./pool.ts";
-import type { QueueHead } from "./queue-head.ts";
 
 /** What the calls of one store share. */
 export interface Area {
@@ -14,5 +13,4 @@ export interface Area {
   readonly gate: Gate;
   readonly days: Days;
   readonly hints: Hints;
-  readonly head: QueueHead;
 }

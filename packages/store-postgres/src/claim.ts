@@ -13,6 +13,7 @@ import { type EndedRow, publishEnded, sink } from "./ending.ts";
 import { damaged } from "./errors.ts";
 import { acceptedAt, dayOf, isUuid } from "./job-id.ts";
 import { type JobSearch, plainBytes, searchDay, searchJobs } from "./job-tables.ts";
+import { createQueueHead } from "./queue-head.ts";
 import { now } from "./sql.ts";
 
 /** Jobs that one claim hands out at most. */
@@ -120,7 +121,8 @@ export interface Claims extends Pick<JobStore, "claim"> {
 }
 
 export function createClaims(area: Area): Claims {
-  const { others, hints, head } = area;
+  const { others, hints } = area;
+  const head = createQueueHead();
   const ghosts = new Set<{ session: string; claim: number }>();
   const keptBack = new Set<string>();
   /** Of the last job that was claimed: the next ones are of the same day, but for one claim a day. */

@@ -50,7 +50,7 @@ const busyDays = {
 };
 
 /** Takes in jobs of another store, of this kind or another: an id says when its job was accepted, and so where it goes. */
-export function createImport({ writers, days, hints, head, caps }: Area): Pick<JobStore, "importJobs"> {
+export function createImport({ writers, days, hints, caps }: Area): Pick<JobStore, "importJobs"> {
   return {
     async importJobs(jobs) {
       if (jobs.length > caps.maxBatch) {
@@ -69,7 +69,6 @@ export function createImport({ writers, days, hints, head, caps }: Area): Pick<J
         },
         { effect: "promises" },
       );
-      head.reset();
       hints.publish({ work: true, jobs: jobs.map(({ jobId }) => jobId) });
     },
   };

@@ -17,7 +17,6 @@ import { createList } from "./list.ts";
 import { createMaintain } from "./maintain.ts";
 import { createPool } from "./pool.ts";
 import { createPrimary, type Primary } from "./primary.ts";
-import { createQueueHead } from "./queue-head.ts";
 import { createRead } from "./read.ts";
 import { migrate } from "./schema.ts";
 import { createSessions } from "./sessions.ts";
@@ -58,7 +57,6 @@ export async function openPostgresStore(url: string, options: PostgresOptions = 
     gate,
     days: createDays(others),
     hints: createHints(),
-    head: createQueueHead(),
   };
   const close = async () => {
     await Promise.all([area.writers.close(), others.close()]);

@@ -6,16 +6,14 @@ const wholeEveryMs = 1000;
 /**
  * Where the due jobs begin. What was claimed stays in the index until the next vacuum, a minute or a million jobs later, and
  * a claim that began with the first of it would wade through it all. So a claim begins a little before the oldest job of
- * the last one. What came in later with an older time, as by a commit that took long or an import of another process, is
- * found by the claim that begins at the beginning, of which there is one a second.
+ * the last one. What came in later with an older time, as by a commit that took long or an import, is found by the claim
+ * that begins at the beginning, of which there is one a second.
  */
 export interface QueueHead {
   /** The due time from which on the next claim looks. 0: the beginning. */
   next: () => number;
   /** The due time of the oldest job that was claimed, apart from those that run alone and overtake others. */
   found: (dueAt: number) => void;
-  /** Jobs came in that may have been due for long. */
-  reset: () => void;
 }
 
 export function createQueueHead(): QueueHead {
@@ -30,9 +28,6 @@ export function createQueueHead(): QueueHead {
     },
     found(dueAt) {
       from = dueAt - slackMs;
-    },
-    reset() {
-      wholeAt = Number.NEGATIVE_INFINITY;
     },
   };
 }
