@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+/** Most of the time tests wait for timers and other processes, so two files at once take little more CPU than one. */
+const maxWorkers = 2;
+
 export default defineConfig({
   test: {
     reporters: process.env.CI ? ["default", ["json", { outputFile: "test-report.json" }]] : ["default"],
@@ -10,6 +13,7 @@ export default defineConfig({
           name: "unit",
           include: ["{packages,apps}/*/src/**/*.test.ts"],
           exclude: ["packages/store-postgres/**"],
+          maxWorkers,
           testTimeout: 20_000,
           benchmark: { include: [] },
         },
@@ -20,6 +24,8 @@ export default defineConfig({
           name: "postgres",
           include: ["packages/store-postgres/src/**/*.test.ts"],
           globalSetup: ["packages/store-postgres/src/testing/global-setup.ts"],
+          maxWorkers,
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           benchmark: { include: [] },
         },
@@ -30,6 +36,7 @@ export default defineConfig({
           name: "system",
           include: ["test/**/*.test.ts"],
           globalSetup: ["test/build.ts"],
+          sequence: { groupOrder: 2 },
           benchmark: { include: [] },
           testTimeout: 60_000,
           fileParallelism: false,
