@@ -1,8 +1,8 @@
 // The store by itself: how long a claim takes, before and after very many jobs have finished.
+import { openStore } from "@event-ingestion/app-kit/store-url";
 import type { JobStore, Leased, Session } from "@event-ingestion/store";
 import { answers } from "../process/probe.ts";
 import { newEvents } from "./new-event.ts";
-import { openStore } from "./open-store.ts";
 
 /** What was found. */
 export interface Claims {

@@ -45,8 +45,8 @@ export async function importFile(
     using progress = showProgress({
       stream: process.stderr,
       quiet: config.quiet,
-      totalBytes: input.totalBytes,
-      position: () => ({ sent: sent() - sentBefore, bytes: input.bytesRead() }),
+      verb: "sent",
+      position: () => ({ count: sent() - sentBefore, at: input.bytesRead(), total: input.totalBytes }),
     });
     using connection = connect(config, patient, {
       answered: (ms) => latencies.record(Math.max(1, Math.round(ms * 1000))),

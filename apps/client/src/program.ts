@@ -4,6 +4,7 @@ import { demo } from "./demo.ts";
 import { explain } from "./explain.ts";
 import { exitCodes } from "./failure.ts";
 import { ingest, type IngestFlags, readIngestFlags } from "./ingest.ts";
+import { migrate, type MigrateFlags, readMigrateFlags } from "./migrate.ts";
 import { createOptionReader, type OptionReader } from "./option-reader.ts";
 import { mappingHelp } from "./record-event.ts";
 import { status } from "./status.ts";
@@ -30,6 +31,18 @@ ${mappingHelp}
 
 What is rejected goes to orders.csv.rejected.ndjson, with line number, reason and the line itself; the import goes on.
 With --resume an import that was stopped goes on where it was, however it was stopped.`;
+
+const migrateHelp = `
+Environment:
+  STORE_URL              the URL of --to, unless it is given; keeps a password out of the list of processes
+  STORE_URL_FILE         a file that holds it; wins over STORE_URL
+
+Example:
+  STORE_URL=postgres://events@db/events event migrate --from sqlite:./data/events.db
+
+Every job is copied with its id, state, attempts, errors and result, and both stores are counted in the end. The old
+store is never written to. Cut short, the same command goes on where it was; a new store that holds anything but such a
+copy is refused. It needs no server: those of both stores must be stopped.`;
 
 /** Checks all options of a command before it does anything, so that all mistakes are told at once. */
 type Runner = <T>(
@@ -86,6 +99,7 @@ function createProgram(runner: Runner): Command {
   addIngest(program, runner);
   addStatus(program, runner);
   addDemo(program, runner);
+  addMigrate(program, runner);
   return program;
 }
 
@@ -131,5 +145,17 @@ function addDemo(program: Command, runner: Runner): void {
         (reader) => reader.integer("--count", flags.count, { min: 1, max: 10_000, fallback: 20 }),
         demo,
       ),
+    );
+}
+
+function addMigrate(program: Command, runner: Runner): void {
+  program
+    .command("migrate")
+    .description("copy a store with the ids of its jobs into another one, as from SQLite to Postgres")
+    .option("--from <url>", "the store to copy: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+    .option("--to <url>", "an empty store, or a copy that was cut short (default: STORE_URL)")
+    .addHelpText("after", migrateHelp)
+    .action((flags: MigrateFlags, command: Command) =>
+      runner(command, (reader) => readMigrateFlags(flags, reader), migrate),
     );
 }

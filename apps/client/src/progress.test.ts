@@ -3,18 +3,17 @@ import { progressLine, showProgress } from "./progress.ts";
 
 describe("progressLine", () => {
   test.each([
-    [{ sent: 0, bytes: 0 }, 0, 1000, "[--------------------]  0 %  0 sent  0/s"],
+    [{ count: 0, at: 0, total: 1000 }, 0, "[--------------------]  0 %  0 sent  0/s"],
     [
-      { sent: 310_000, bytes: 310 },
+      { count: 310_000, at: 310, total: 1000 },
       6000,
-      1000,
       "[######--------------]  31 %  310,000 sent  51,667/s  13.4 s left",
     ],
-    [{ sent: 5, bytes: 2000 }, 1000, 1000, "[####################]  100 %  5 sent  5/s  0 ms left"],
-    [{ sent: 1500, bytes: 0 }, 3000, undefined, "1,500 sent  500/s"],
-    [{ sent: 0, bytes: 0 }, 3000, 0, "0 sent  0/s"],
-  ])("%o after %i ms of %s bytes", (position, elapsedMs, totalBytes, wanted) => {
-    expect(progressLine(position, { elapsedMs, totalBytes })).toBe(wanted);
+    [{ count: 5, at: 2000, total: 1000 }, 1000, "[####################]  100 %  5 sent  5/s  0 ms left"],
+    [{ count: 1500, at: 0, total: undefined }, 3000, "1,500 sent  500/s"],
+    [{ count: 0, at: 0, total: 0 }, 3000, "0 sent  0/s"],
+  ])("%o after %i ms", (position, elapsedMs, wanted) => {
+    expect(progressLine(position, { elapsedMs, verb: "sent" })).toBe(wanted);
   });
 });
 
@@ -55,8 +54,8 @@ function show(options: { isTTY: boolean; quiet?: boolean }) {
   const progress = showProgress({
     stream,
     quiet: options.quiet ?? false,
-    totalBytes: undefined,
-    position: () => ({ sent: 10, bytes: 0 }),
+    verb: "sent",
+    position: () => ({ count: 10, at: 0, total: undefined }),
   });
   return { progress, written };
 }

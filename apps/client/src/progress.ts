@@ -1,9 +1,13 @@
 import { inWords } from "./output.ts";
 
-/** How far an import is. */
+/** How far it is. */
 export interface Position {
-  sent: number;
-  bytes: number;
+  /** Of what was done by this run. */
+  count: number;
+  /** Where it is on the way to `total`. */
+  at: number;
+  /** undefined: unknown, as for a pipe. */
+  total: number | undefined;
 }
 
 export interface ProgressOptions {
@@ -11,12 +15,12 @@ export interface ProgressOptions {
   stream: { isTTY?: boolean; columns?: number; write(text: string): unknown };
   /** Show nothing. */
   quiet: boolean;
-  /** Bytes in all; undefined: unknown, as for a pipe. */
-  totalBytes: number | undefined;
+  /** What is done: "sent". */
+  verb: string;
   position: () => Position;
 }
 
-/** Shows how far an import is: a bar on a terminal, else a line every 5 s. */
+/** Shows how far something long is: a bar on a terminal, else a line every 5 s. */
 export interface Progress extends Disposable {
   /** A line between. */
   say(text: string): void;
@@ -26,11 +30,11 @@ const barMs = 100;
 const lineMs = 5000;
 const clearLine = "\r\u001B[K";
 
-export function showProgress({ stream, quiet, totalBytes, position }: ProgressOptions): Progress {
+export function showProgress({ stream, quiet, verb, position }: ProgressOptions): Progress {
   if (quiet) return { say: () => undefined, [Symbol.dispose]: () => undefined };
   const start = performance.now();
   const show = () => {
-    const text = progressLine(position(), { elapsedMs: performance.now() - start, totalBytes });
+    const text = progressLine(position(), { elapsedMs: performance.now() - start, verb });
     stream.write(stream.isTTY ? clearLine + text.slice(0, (stream.columns || 80) - 1) : `${text}\n`);
   };
   const clear = () => void (stream.isTTY && stream.write(clearLine));
@@ -49,13 +53,13 @@ export function showProgress({ stream, quiet, totalBytes, position }: ProgressOp
 
 /** "[######--------------]  31 %  310,000 sent  52,000/s  13.2 s left", without a total "310,000 sent  52,000/s". */
 export function progressLine(
-  { sent, bytes }: Position,
-  { elapsedMs, totalBytes }: { elapsedMs: number; totalBytes: number | undefined },
+  { count, at, total }: Position,
+  { elapsedMs, verb }: { elapsedMs: number; verb: string },
 ): string {
-  const rate = elapsedMs === 0 ? 0 : (sent * 1000) / elapsedMs;
-  const counts = `${sent.toLocaleString("en-US")} sent  ${Math.round(rate).toLocaleString("en-US")}/s`;
-  if (totalBytes === undefined || totalBytes === 0) return counts;
-  const part = Math.min(bytes / totalBytes, 1);
+  const rate = elapsedMs === 0 ? 0 : (count * 1000) / elapsedMs;
+  const counts = `${count.toLocaleString("en-US")} ${verb}  ${Math.round(rate).toLocaleString("en-US")}/s`;
+  if (total === undefined || total === 0) return counts;
+  const part = Math.min(at / total, 1);
   const bar = "#".repeat(Math.floor(part * 20)).padEnd(20, "-");
   const left = part === 0 ? "" : `  ${inWords((elapsedMs * (1 - part)) / part)} left`;
   return `[${bar}]  ${Math.floor(part * 100)} %  ${counts}${left}`;

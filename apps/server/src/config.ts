@@ -1,11 +1,11 @@
-import { type Environment, readEnvironment } from "@event-ingestion/app-kit/environment";
+import { readEnvironment } from "@event-ingestion/app-kit/environment";
 import {
   type HandlerSettings,
   handlerUsage,
   readHandlerSettings,
 } from "@event-ingestion/app-kit/handler-settings";
-import { defaultConnections } from "./open-store.ts";
 import { type LogSettings, logUsage, readLogSettings } from "@event-ingestion/app-kit/log";
+import { defaultConnections, readStoreUrl } from "@event-ingestion/app-kit/store-url";
 
 /** What the environment asks for, checked and complete. */
 export interface Config extends HandlerSettings, LogSettings {
@@ -36,8 +36,6 @@ Environment:
 ${handlerUsage}
   LAME_DUCK_MS         how long a stopping server goes on taking requests after /readyz says no (0)
 ${logUsage}
-
-event-server migrate --help tells how to move to another store.
 `;
 
 /** @throws ConfigError naming each variable, what was wrong and what was expected. */
@@ -46,7 +44,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, isTty: boolean): Config
   const config: Config = {
     host: env.text("HOST") ?? "127.0.0.1",
     port: env.integer("PORT", 50051, { min: 0, max: 65_535 }),
-    storeUrl: readStoreUrl(env),
+    storeUrl: readStoreUrl(env) ?? "sqlite:./data/events.db",
     storeConnections: env.integer("STORE_CONNECTIONS", defaultConnections, { min: 2, max: 200 }),
     handlers: env.text("HANDLERS"),
     maxAttempts: env.integer("MAX_ATTEMPTS", 12, { min: 1, max: 1000 }),
@@ -57,9 +55,4 @@ export function readConfig(variables: NodeJS.ProcessEnv, isTty: boolean): Config
   };
   env.done();
   return config;
-}
-
-/** The URL of the store, from a file or the environment. */
-export function readStoreUrl(env: Environment): string {
-  return env.file("STORE_URL_FILE") ?? env.text("STORE_URL") ?? "sqlite:./data/events.db";
 }

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Logger, logWorkerEvent } from "@event-ingestion/app-kit/log";
 import type { Program } from "@event-ingestion/app-kit/program";
+import { openStore } from "@event-ingestion/app-kit/store-url";
 import { createMetrics, createServer, type Metrics } from "@event-ingestion/server";
 import type { JobStore } from "@event-ingestion/store";
 import { type Handler, loadHandlers, runWorker } from "@event-ingestion/worker";
 import { createWorkerMetrics } from "@event-ingestion/worker/metrics";
 import type { Config } from "./config.ts";
 import { logServerEvent } from "./log.ts";
-import { openStore } from "./open-store.ts";
 import { createWeb } from "./web.ts";
 
 /** A running service. */
@@ -34,7 +34,7 @@ export async function startService(config: Config, log: Logger, stopped: Promise
   // Before anything is opened: a module that does not load is the commonest mistake.
   const handlers = await Promise.race([load(config), stopped.then(refuseToStart)]);
   await using opened = new AsyncDisposableStack();
-  const store = await openStore(config.storeUrl, config.storeConnections);
+  const store = await openStore(config.storeUrl, { connections: config.storeConnections });
   opened.defer(() => store.close());
   const { durability } = store.caps;
   log.info({ durability }, "store opened");

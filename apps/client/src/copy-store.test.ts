@@ -1,7 +1,7 @@
 import type { JobDetail, JobId, JobStore, NewEvent } from "@event-ingestion/store";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
 import { expect, onTestFinished, test } from "vitest";
-import { migrate, MigrateError } from "./migrate.ts";
+import { copyStore, CopyError } from "./copy-store.ts";
 
 async function openStore(): Promise<JobStore> {
   const store = await openSqliteStore("sqlite::memory:");
@@ -46,7 +46,7 @@ test("jobs arrive with their ids, states, attempts, errors and results", async (
   await from.cancel([cancelled]);
   await append(from, ["f"]);
 
-  expect(await migrate({ from, to, ...quiet })).toMatchObject({
+  expect(await copyStore({ from, to, ...quiet })).toMatchObject({
     QUEUED: 3,
     SUCCEEDED: 1,
     DEAD: 1,
@@ -64,7 +64,7 @@ test("what a worker holds is due again with its budget, or cancelled if that was
   await from.cancel([stopped]);
   const before = await details(from);
 
-  expect(await migrate({ from, to, ...quiet })).toMatchObject({ QUEUED: 1, RUNNING: 0, CANCELLED: 1 });
+  expect(await copyStore({ from, to, ...quiet })).toMatchObject({ QUEUED: 1, RUNNING: 0, CANCELLED: 1 });
   expect(await to.get([held, stopped])).toMatchObject([
     { state: "QUEUED", attempts: 1, maxAttempts: 4 },
     { state: "CANCELLED", attempts: 1, cancelRequested: false },
@@ -85,17 +85,18 @@ test("a run that was cut short is gone on with, and one that is complete stays a
   for (let at = 0; at < names.length; at += 600) await append(from, names.slice(at, at + 600));
   const cut = new AbortController();
   const reason = new Error("enough");
-  const run = migrate({ from, to, signal: cut.signal, progress: () => cut.abort(reason) });
+  const run = copyStore({ from, to, signal: cut.signal, progress: (done) => done > 0 && cut.abort(reason) });
   await expect(run).rejects.toBe(reason);
   expect((await to.counts()).byState.QUEUED).toBe(500);
 
   const told: number[][] = [];
-  await migrate({ from, to, signal: quiet.signal, progress: (...numbers) => told.push(numbers) });
+  await copyStore({ from, to, signal: quiet.signal, progress: (...numbers) => told.push(numbers) });
   expect(told).toEqual([
+    [500, 1200],
     [1000, 1200],
     [1200, 1200],
   ]);
-  expect(await migrate({ from, to, ...quiet })).toMatchObject({ QUEUED: 1200 });
+  expect(await copyStore({ from, to, ...quiet })).toMatchObject({ QUEUED: 1200 });
   expect(await to.find("", names)).toEqual(await from.find("", names));
 });
 
@@ -108,7 +109,7 @@ test.each([
   {
     what: "a copy that was used",
     use: async (from: JobStore, to: JobStore) => {
-      await migrate({ from, to, ...quiet });
+      await copyStore({ from, to, ...quiet });
       await to.claim(await to.openSession("worker", 60_000), 1);
     },
     message: /^the new store must be empty, or a copy that was cut short: \S+ was used since it was copied$/,
@@ -118,8 +119,8 @@ test.each([
   await append(from, ["a", "b"]);
   await use(from, to);
   const before = await details(to);
-  const error: unknown = await migrate({ from, to, ...quiet }).catch((reason: unknown) => reason);
-  expect(error).toBeInstanceOf(MigrateError);
+  const error: unknown = await copyStore({ from, to, ...quiet }).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(CopyError);
   expect(error).toMatchObject({ message: expect.stringMatching(message) });
   expect(await details(to)).toEqual(before);
 });
@@ -128,7 +129,12 @@ test("numbers that do not agree in the end are an error", async () => {
   const [from, to] = [await openStore(), await openStore()];
   await append(from, ["a", "b"]);
   let intrusion: Promise<unknown> | undefined;
-  const run = migrate({ from, to, signal: quiet.signal, progress: () => (intrusion = append(to, ["mine"])) });
+  const run = copyStore({
+    from,
+    to,
+    signal: quiet.signal,
+    progress: (done) => void (intrusion ??= done > 0 ? append(to, ["mine"]) : undefined),
+  });
   await expect(run).rejects.toThrow(
     "the copy does not add up: the new store has 3 QUEUED, it should have 2 QUEUED",
   );
@@ -140,8 +146,8 @@ test("a store that gives nothing out, or takes nothing in, is named", async () =
   const [closed, full] = [{ ...from }, { ...to }];
   delete closed.exportJobs;
   delete full.importJobs;
-  await expect(migrate({ from: closed, to, ...quiet })).rejects.toThrow(
+  await expect(copyStore({ from: closed, to, ...quiet })).rejects.toThrow(
     "cannot be moved out of the old store",
   );
-  await expect(migrate({ from, to: full, ...quiet })).rejects.toThrow("cannot be moved into the new store");
+  await expect(copyStore({ from, to: full, ...quiet })).rejects.toThrow("cannot be moved into the new store");
 });

@@ -8,16 +8,16 @@ import {
 } from "@event-ingestion/store";
 
 /** Why a store could not be copied, in one line. */
-export class MigrateError extends Error {
-  override readonly name = "MigrateError";
+export class CopyError extends Error {
+  override readonly name = "CopyError";
 }
 
-export interface MigrateOptions {
+export interface CopyOptions {
   from: JobStore;
   to: JobStore;
   /** Stops between two commits; another run goes on from there. */
   signal: AbortSignal;
-  /** Told after every commit how many jobs of all are in the new store. */
+  /** Told how many jobs of all are in the new store: what an earlier run has copied, then after every commit. */
   progress: (done: number, total: number) => void;
 }
 
@@ -32,15 +32,16 @@ const batchSize = 500;
  * else may use it meanwhile. What is in the new store already must be the work of an earlier run that nobody has touched
  * since; this one goes on after it. In the end the new store must have as many jobs in each state as it should.
  *
- * @throws MigrateError; StoreError of either store; the reason of `signal`
+ * @throws CopyError; StoreError of either store; the reason of `signal`
  */
-export async function migrate({ from, to, signal, progress }: MigrateOptions): Promise<ByState> {
-  if (from.exportJobs === undefined) throw new MigrateError("jobs cannot be moved out of the old store");
-  if (to.importJobs === undefined) throw new MigrateError("jobs cannot be moved into the new store");
+export async function copyStore({ from, to, signal, progress }: CopyOptions): Promise<ByState> {
+  if (from.exportJobs === undefined) throw new CopyError("jobs cannot be moved out of the old store");
+  if (to.importJobs === undefined) throw new CopyError("jobs cannot be moved into the new store");
   const wanted = await countsOfCopy(from);
   const { asOf } = await from.counts();
 
   let { newest, count } = await readCopy(from, to);
+  progress(count, sum(wanted));
   for (;;) {
     signal.throwIfAborted();
     const jobs = await from.exportJobs(newest, batchSize);
@@ -52,7 +53,7 @@ export async function migrate({ from, to, signal, progress }: MigrateOptions): P
   }
   const { byState } = await to.counts();
   if (states.every((state) => byState[state] === wanted[state])) return byState;
-  throw new MigrateError(
+  throw new CopyError(
     `the copy does not add up: the new store has ${inWords(byState)}, it should have ${inWords(wanted)}`,
   );
 }
@@ -94,7 +95,7 @@ async function countsOfCopy(from: JobStore): Promise<ByState> {
 /**
  * What an earlier run has copied.
  *
- * @throws MigrateError if the store holds anything else
+ * @throws CopyError if the store holds anything else
  */
 async function readCopy(from: JobStore, to: JobStore): Promise<{ newest: JobId | undefined; count: number }> {
   let newest: JobId | undefined;
@@ -107,9 +108,7 @@ async function readCopy(from: JobStore, to: JobStore): Promise<{ newest: JobId |
       const original = originals[index];
       if (original && copyOf(original, 0).revision === job.revision) continue;
       const what = original ? "was used since it was copied" : "is not of the old store";
-      throw new MigrateError(
-        `the new store must be empty, or a copy that was cut short: ${job.jobId} ${what}`,
-      );
+      throw new CopyError(`the new store must be empty, or a copy that was cut short: ${job.jobId} ${what}`);
     }
   }
   return { newest, count };
