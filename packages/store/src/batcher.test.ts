@@ -34,7 +34,7 @@ function setup(
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
-/** A call that ends in one turn lets the next one begin in the turn after. */
+/** What a turn of the event loop brought is called at its end. */
 const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
 test("an idle batcher calls in the same turn of the event loop, with all that came in it", async () => {
@@ -53,6 +53,15 @@ test("groups that wait share the next call, in order, each with its own results"
   await answerAll();
   expect(calls.map(({ items }) => items)).toEqual([["a"], ["b", "c", "d"]]);
   expect(await Promise.all(answers)).toEqual([["A"], ["B", "C"], ["D"]]);
+});
+
+test("the next call is under way before the groups of the last one are answered", async () => {
+  const { batcher, calls } = setup();
+  const { answer } = await underWay(batcher, ["a"]);
+  void batcher.submit(["b"]);
+  const atAnswer = answer.then(() => calls.map(({ items }) => items));
+  calls[0]?.answer();
+  expect(await atAnswer).toEqual([["a"], ["b"]]);
 });
 
 test("a group is never split: one that does not fit waits for the call after", async () => {

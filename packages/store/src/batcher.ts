@@ -63,8 +63,8 @@ const listenMs = 10;
 
 /**
  * With nothing under way a group leaves in the same turn of the event loop, with all that came in it, so an idle service
- * adds no delay. With all calls busy, groups wait and leave together when one ends: the batch size follows the arrival rate
- * times the duration of a call.
+ * adds no delay. With all calls busy, groups wait and leave together as soon as one ends: the batch size follows the arrival
+ * rate times the duration of a call.
  */
 export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R> {
   /** In the order they came. Not a Set: what has been in one is kept from quick garbage collections. */
@@ -118,12 +118,18 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
       const groups = take();
       if (groups.length === 0) break;
       underWay++;
-      void call(options.run, groups).finally(() => {
+      void call(options.run, groups).then((answer) => {
         underWay--;
-        schedule();
+        // First, so that the store works on while the answers are made.
+        pump();
+        answer();
+        endWhenDrained();
       });
     }
     if (waiting.length > gone) listening ??= setTimeout(listen, listenMs);
+  };
+
+  const endWhenDrained = () => {
     if (underWay === 0) drained?.();
   };
 
@@ -193,20 +199,29 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
       return new Promise((resolve) => {
         drained = resolve;
         pump();
+        endWhenDrained();
       });
     },
   };
 }
 
-async function call<T, R>(run: (items: readonly T[]) => Promise<R[]>, groups: Group<T, R>[]): Promise<void> {
+/** Resolves, when the call has ended, with what answers the groups. */
+async function call<T, R>(
+  run: (items: readonly T[]) => Promise<R[]>,
+  groups: Group<T, R>[],
+): Promise<() => void> {
   const [only, ...others] = groups;
   const items =
     others.length === 0 && only !== undefined ? only.items : groups.flatMap((group) => group.items);
   try {
     const results = await run(items);
-    let start = 0;
-    for (const group of groups) group.resolve(results.slice(start, (start += group.items.length)));
+    return () => {
+      let start = 0;
+      for (const group of groups) group.resolve(results.slice(start, (start += group.items.length)));
+    };
   } catch (error) {
-    for (const group of groups) group.reject(error);
+    return () => {
+      for (const group of groups) group.reject(error);
+    };
   }
 }
