@@ -31,16 +31,16 @@ export function checkEvents(requests: readonly EventRequest[], rules: EventRules
 }
 
 /**
- * Encodes texts as UTF-8 into one buffer of `bytes`. A store may hand payloads to another thread, and with a view goes
- * the whole buffer under it: 64 KiB if it is the pool of Buffer.from.
+ * Encodes texts as UTF-8 into one buffer of `bytes`: a small one out of the pool of Buffer, as memory of its own outside of
+ * the heap costs a call a tenth of its time.
  */
 function sideBySide(bytes: number): (text: string) => Uint8Array {
-  const buffer = Buffer.allocUnsafeSlow(bytes);
+  const buffer = Buffer.allocUnsafe(bytes);
   let end = 0;
   return (text) => {
     const start = end;
     end += buffer.write(text, start);
-    return new Uint8Array(buffer.buffer, start, end - start);
+    return new Uint8Array(buffer.buffer, buffer.byteOffset + start, end - start);
   };
 }
 
