@@ -1,6 +1,7 @@
 // `pnpm bench`: every scenario beside every other in one run. See README.md.
 import { readdirSync, writeFileSync } from "node:fs";
 import { type Options, readOptions, usage } from "./options.ts";
+import { sideBySide } from "./order.ts";
 import { tempDir } from "./process/temp-dir.ts";
 import { assess } from "./report/assess.ts";
 import { describeMachine, type Machine } from "./report/machine.ts";
@@ -27,7 +28,7 @@ async function main(options: Options): Promise<void> {
   const interrupt = () => interrupted.abort(new Error("interrupted"));
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   const machine = await describe();
-  const results = await runRounds(chosen, options, {
+  const results = await runRounds(sideBySide(chosen, targets), options, {
     progress: (text) => process.stderr.write(`${text}\n`),
     signal: interrupted.signal,
   });

@@ -1,4 +1,6 @@
+import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import type { Load, LoadResult } from "./load/run-load.ts";
 import type { Options } from "./options.ts";
 import { type Child, startChild } from "./process/child.ts";
@@ -15,6 +17,8 @@ export interface Result {
 }
 
 const service = new URL("../apps/server/src/main.ts", import.meta.url);
+
+const execute = promisify(execFile);
 
 /** Beside what is measured: starting processes, preparing data, a slow disk. */
 const spareSeconds = 40;
@@ -57,6 +61,8 @@ async function runOnce(
   signal: AbortSignal,
 ): Promise<Measurement> {
   const { seconds, warmUpSeconds, backlog } = options;
+  // What the one before has left to the disk is not part of this one.
+  await execute("sync").catch(() => undefined);
   await using started = new AsyncDisposableStack();
   const dir = started.use(tempDir()).path;
   const ends: Promise<never>[] = [];

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { callInLoop } from "../bench/load/loop.ts";
+import { sideBySide } from "../bench/order.ts";
 import { type Assessment, assess } from "../bench/report/assess.ts";
 import { type Figures, summarize } from "../bench/report/summary.ts";
 import { renderReport, type Report } from "../bench/report/table.ts";
@@ -196,6 +197,23 @@ test("medians over the rounds; targets are judged by the median of the ratios of
     "| small | ≤ 99 |  | 100 | missed |",
     "| unknown | ≥ 1 |  |  | not measured |",
   ]);
+});
+
+test("scenarios that are compared run side by side, each once, the others where they were", () => {
+  const names = ["lookups", "alone", "single", "stock", "noop"];
+  const sample = fake("service", async () => counted(1));
+  const target = { title: "", figure: "rate", bound: "at least", must: 1 } as const;
+  const ordered = sideBySide(
+    names.map((name) => Object.assign({}, sample, { name })),
+    [
+      { ...target, of: "single", over: "noop" },
+      { ...target, of: "single", over: "stock" },
+      { ...target, of: "lookups", over: "noop" },
+      { ...target, of: "lookups", over: "not chosen" },
+      { ...target, of: "alone" },
+    ],
+  );
+  expect(ordered.map(({ name }) => name)).toEqual(["lookups", "noop", "single", "stock", "alone"]);
 });
 
 test("a scenario of the first round is not repeated", async () => {
