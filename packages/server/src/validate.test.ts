@@ -16,7 +16,7 @@ test.each([
   ["nothing", [""]],
   ["one", ["payload"]],
   ["many, of all lengths of UTF-8", ["a", "", "é", "漢", "😀", "b".repeat(1000)]],
-  ["more than the pool of Buffer has", ["x".repeat(70_000), "y".repeat(200_000)]],
+  ["more than what small ones share", ["x".repeat(70_000), "y".repeat(200_000)]],
 ])("payloads as bytes: %s", (_, texts) => {
   // What was checked before must not be where others are written.
   const before = payloadsOf(["before"]);

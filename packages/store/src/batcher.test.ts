@@ -213,6 +213,41 @@ test("many that are aborted leave, the others keep their order", async () => {
   }
 });
 
+test("calls that end at once leave a turn to others", async () => {
+  const batcher = createBatcher<string, string>({
+    run: async (items) => [...items],
+    concurrency: 1,
+    maxBatch: 1,
+    maxBatchBytes: 100,
+    maxPending: 6,
+    maxPendingBytes: 200,
+    bytesOf: () => 1,
+  });
+  let calls = 0;
+  const stop = new AbortController();
+  const caller = async () => {
+    while (!stop.signal.aborted && calls++ < 10_000) await batcher.submit(["a"]);
+  };
+  setTimeout(() => stop.abort(), 1);
+  await Promise.all([caller(), caller()]);
+  expect(stop.signal.aborted).toBe(true);
+});
+
+test("a call that answers other items than it was asked for answers nobody", async () => {
+  const batcher = createBatcher<string, string>({
+    run: async () => ["a"],
+    concurrency: 1,
+    maxBatch: 4,
+    maxBatchBytes: 100,
+    maxPending: 6,
+    maxPendingBytes: 200,
+    bytesOf: () => 1,
+  });
+  const answers = await Promise.allSettled([batcher.submit(["a"]), batcher.submit(["b"])]);
+  expect(answers.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  await batcher.close();
+});
+
 test("close calls what waits, then refuses", async () => {
   const { batcher, calls, answerAll } = setup();
   const { answer } = await underWay(batcher, ["a"]);

@@ -75,7 +75,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   let scheduled = false;
   let listening: NodeJS.Timeout | undefined;
   let closed = false;
-  let drained: (() => void) | undefined;
+  const drained = Promise.withResolvers<void>();
 
   const forget = (group: Group<T, R>) => {
     group.leave?.();
@@ -118,10 +118,13 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
       const groups = take();
       if (groups.length === 0) break;
       underWay++;
+      let isLongCall = false;
+      setImmediate(() => (isLongCall = true));
       void call(options.run, groups).then((answer) => {
         underWay--;
-        // First, so that the store works on while the answers are made.
-        pump();
+        // First, so that the store works on while the answers are made; but calls that end at once must leave others a turn.
+        if (isLongCall) pump();
+        else schedule();
         answer();
         endWhenDrained();
       });
@@ -129,8 +132,9 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     if (waiting.length > gone) listening ??= setTimeout(listen, listenMs);
   };
 
+  /** Not before the last answers are made. */
   const endWhenDrained = () => {
-    if (underWay === 0) drained?.();
+    if (closed && waiting.length === gone && underWay === 0) drained.resolve();
   };
 
   const listen = () => {
@@ -160,6 +164,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     setImmediate(() => {
       scheduled = false;
       pump();
+      endWhenDrained();
     });
   };
 
@@ -196,11 +201,9 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     pending,
     close() {
       closed = true;
-      return new Promise((resolve) => {
-        drained = resolve;
-        pump();
-        endWhenDrained();
-      });
+      pump();
+      endWhenDrained();
+      return drained.promise;
     },
   };
 }
@@ -215,6 +218,7 @@ async function call<T, R>(
     others.length === 0 && only !== undefined ? only.items : groups.flatMap((group) => group.items);
   try {
     const results = await run(items);
+    if (results.length !== items.length) throw new Error("a call answered other items than it was asked for");
     return () => {
       let start = 0;
       for (const group of groups) group.resolve(results.slice(start, (start += group.items.length)));
