@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
 import { expect, test } from "vitest";
 import { connect, jobsByState } from "./support/event-service.ts";
@@ -97,12 +97,23 @@ test.each([
   {
     what: "a target of another kind",
     args: ["--from", "sqlite::memory:", "--to", "redis://db"],
-    message: '--to or STORE_URL must begin with "sqlite:" or "postgres:", got redis:',
+    message: '--to must begin with "sqlite:" or "postgres:", got redis:',
   },
   {
     what: "the source as target",
-    args: ["--from", "sqlite::memory:", "--to", "sqlite::memory:"],
+    args: ["--from", `sqlite:${root}README.md`, "--to", `sqlite:${root}test/../README.md`],
     message: "a store cannot be copied into itself",
+  },
+  {
+    what: "a source that names no file",
+    args: ["--from", "sqlite:"],
+    message: '--from must name a file, or :memory:, after "sqlite:"',
+  },
+  {
+    what: "a target of another kind by its variable",
+    args: ["--from", "sqlite::memory:"],
+    env: { STORE_URL: "redis://db" },
+    message: 'STORE_URL must begin with "sqlite:" or "postgres:", got redis:',
   },
   {
     what: "no target",
@@ -128,6 +139,19 @@ test("a source that is no store is left as it is", () => {
   expect(stderr).toMatch(/^event: .*notes\.txt.*\n {2}\S.*\n$/);
   expect(status).not.toBe(0);
   expect(existsSync(`${dir.path}/new.db`)).toBe(false);
+});
+
+test("a source of no bytes is not made a store", () => {
+  using dir = tempDir();
+  const file = `${dir.path}/empty.db`;
+  writeFileSync(file, "");
+  const { status, stderr } = migrate(["--from", `sqlite:${file}`, "--to", `sqlite:${dir.path}/new.db`]);
+  expect({ status, stderr }).toMatchObject({
+    status: 4,
+    stderr: expect.stringContaining("there is no store"),
+  });
+  expect(readdirSync(dir.path)).toEqual(["empty.db"]);
+  expect(statSync(file).size).toBe(0);
 });
 
 test("--help says what it does", () => {

@@ -141,6 +141,22 @@ test("numbers that do not agree in the end are an error", async () => {
   await intrusion;
 });
 
+test("a store without jobs is refused, and one that is its own copy", async () => {
+  const [from, to] = [await openStore(), await openStore()];
+  await expect(copyStore({ from, to, ...quiet })).rejects.toThrow("the old store has no jobs");
+  await append(from, ["a"]);
+  await expect(copyStore({ from, to: from, ...quiet })).rejects.toThrow("cannot be copied into itself");
+  expect((await from.counts()).workers).toEqual([]);
+});
+
+test("an abort is heard while an earlier copy is read", async () => {
+  const [from, to] = [await openStore(), await openStore()];
+  await append(from, ["a"]);
+  await copyStore({ from, to, ...quiet });
+  const reason = new Error("enough");
+  await expect(copyStore({ from, to, ...quiet, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+});
+
 test("a store that gives nothing out, or takes nothing in, is named", async () => {
   const [from, to] = [await openStore(), await openStore()];
   const [closed, full] = [{ ...from }, { ...to }];

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   type Counts,
   type Job,
@@ -7,9 +8,15 @@ import {
   type State,
 } from "@event-ingestion/store";
 
-/** Why a store could not be copied, in one line. */
+/** Why a store could not be copied in one line, what to do about it in another. */
 export class CopyError extends Error {
   override readonly name = "CopyError";
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
 }
 
 export interface CopyOptions {
@@ -21,6 +28,10 @@ export interface CopyOptions {
   progress: (done: number, total: number) => void;
 }
 
+const another = "name another store";
+const undisturbed =
+  "nobody may use either store meanwhile: stop their servers, and begin with an empty new store";
+
 /** How many jobs are in each state. */
 type ByState = Counts["byState"];
 
@@ -28,19 +39,22 @@ type ByState = Counts["byState"];
 const batchSize = 500;
 
 /**
- * Copies every job into another store with all that is kept of it, under its id. The old store stays as it is, and nobody
- * else may use it meanwhile. What is in the new store already must be the work of an earlier run that nobody has touched
+ * Copies every job into another store with all that is kept of it, under its id. The jobs of the old store stay as they are,
+ * and nobody else may use it meanwhile. What is in the new store already must be the work of an earlier run that nobody has touched
  * since; this one goes on after it. In the end the new store must have as many jobs in each state as it should.
  *
  * @throws CopyError; StoreError of either store; the reason of `signal`
  */
 export async function copyStore({ from, to, signal, progress }: CopyOptions): Promise<ByState> {
-  if (from.exportJobs === undefined) throw new CopyError("jobs cannot be moved out of the old store");
-  if (to.importJobs === undefined) throw new CopyError("jobs cannot be moved into the new store");
-  const wanted = await countsOfCopy(from);
+  if (from.exportJobs === undefined)
+    throw new CopyError("jobs cannot be moved out of the old store", another);
+  if (to.importJobs === undefined) throw new CopyError("jobs cannot be moved into the new store", another);
+  if (await isSame(from, to)) throw new CopyError("a store cannot be copied into itself", another);
+  const wanted = await countsOfCopy(from, signal);
+  if (sum(wanted) === 0) throw new CopyError("the old store has no jobs", another);
   const { asOf } = await from.counts();
 
-  let { newest, count } = await readCopy(from, to);
+  let { newest, count } = await readCopy(from, to, signal);
   progress(count, sum(wanted));
   for (;;) {
     signal.throwIfAborted();
@@ -55,6 +69,7 @@ export async function copyStore({ from, to, signal, progress }: CopyOptions): Pr
   if (states.every((state) => byState[state] === wanted[state])) return byState;
   throw new CopyError(
     `the copy does not add up: the new store has ${inWords(byState)}, it should have ${inWords(wanted)}`,
+    undisturbed,
   );
 }
 
@@ -82,11 +97,20 @@ function copyOf<J extends Job>(job: J, now: number): J {
   return { ...released, revision: revision(released) };
 }
 
+/** Whether what is done in one is seen in the other. */
+async function isSame(from: JobStore, to: JobStore): Promise<boolean> {
+  const worker = `migrate ${randomUUID()}`;
+  const session = await to.openSession(worker, 60_000);
+  const { workers } = await from.counts();
+  await to.closeSession(session);
+  return workers.some((each) => each.worker === worker);
+}
+
 /** How many jobs the copy of a store has in each state. */
-async function countsOfCopy(from: JobStore): Promise<ByState> {
+async function countsOfCopy(from: JobStore, signal: AbortSignal): Promise<ByState> {
   const { byState } = await from.counts();
   const copy = { ...byState, RUNNING: 0 };
-  for await (const jobs of pages(from, "RUNNING")) {
+  for await (const jobs of pages(from, signal, "RUNNING")) {
     for (const job of jobs) copy[copyOf(job, 0).state]++;
   }
   return copy;
@@ -97,10 +121,14 @@ async function countsOfCopy(from: JobStore): Promise<ByState> {
  *
  * @throws CopyError if the store holds anything else
  */
-async function readCopy(from: JobStore, to: JobStore): Promise<{ newest: JobId | undefined; count: number }> {
+async function readCopy(
+  from: JobStore,
+  to: JobStore,
+  signal: AbortSignal,
+): Promise<{ newest: JobId | undefined; count: number }> {
   let newest: JobId | undefined;
   let count = 0;
-  for await (const jobs of pages(to)) {
+  for await (const jobs of pages(to, signal)) {
     newest ??= jobs[0]?.jobId;
     count += jobs.length;
     const originals = await from.get(jobs.map(({ jobId }) => jobId));
@@ -108,16 +136,20 @@ async function readCopy(from: JobStore, to: JobStore): Promise<{ newest: JobId |
       const original = originals[index];
       if (original && copyOf(original, 0).revision === job.revision) continue;
       const what = original ? "was used since it was copied" : "is not of the old store";
-      throw new CopyError(`the new store must be empty, or a copy that was cut short: ${job.jobId} ${what}`);
+      throw new CopyError(
+        `the new store must be empty, or a copy that was cut short: ${job.jobId} ${what}`,
+        original ? undisturbed : another,
+      );
     }
   }
   return { newest, count };
 }
 
 /** All jobs, newest first. */
-async function* pages(store: JobStore, state?: State): AsyncGenerator<Job[]> {
+async function* pages(store: JobStore, signal: AbortSignal, state?: State): AsyncGenerator<Job[]> {
   let cursor: string | undefined;
   do {
+    signal.throwIfAborted();
     const page = await store.list({
       limit: 1000,
       ...(state && { state }),

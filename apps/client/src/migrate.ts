@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
-import { ConfigError, readEnvironment } from "@event-ingestion/app-kit/environment";
-import { openStore, readStoreUrl } from "@event-ingestion/app-kit/store-url";
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { readEnvironment } from "@event-ingestion/app-kit/environment";
+import { findUrlProblem, openStore, readStoreUrl } from "@event-ingestion/app-kit/store-url";
 import { type JobStore, StoreError, type StoreErrorReason } from "@event-ingestion/store";
 import type { Config } from "./config.ts";
 import { CopyError, copyStore, inWords } from "./copy-store.ts";
@@ -22,15 +22,34 @@ export type MigrateFlags = Partial<MigrateOptions>;
 
 /** Mistakes go to the reader. */
 export function readMigrateFlags({ from, to: given }: MigrateFlags, reader: OptionReader): MigrateOptions {
-  // To open a file that is not there would make it.
-  const file = /^sqlite:(?!:)(.*)$/.exec(from ?? "")?.[1];
-  if (from === undefined) reader.wrong("--from URL is missing");
-  else if (file !== undefined && !existsSync(file)) reader.wrong(`there is no store ${file}`);
   const env = readEnvironment(process.env, (problem) => reader.wrong(problem));
   const to = given ?? readStoreUrl(env);
-  if (to === undefined) reader.wrong("--to URL is missing, and STORE_URL is not set");
-  else if (to === from) reader.wrong("a store cannot be copied into itself");
+  const nameOfTo = given === undefined ? "STORE_URL" : "--to";
+  const problems = [
+    from === undefined ? "--from URL is missing" : (findUrlProblem("--from", from) ?? findNoStore(from)),
+    to === undefined ? "--to URL is missing, and STORE_URL is not set" : findUrlProblem(nameOfTo, to),
+    from !== undefined && to !== undefined && isSameFile(from, to) && "a store cannot be copied into itself",
+  ];
+  for (const problem of problems) if (typeof problem === "string") reader.wrong(problem);
   return { from: from ?? "", to: to ?? "" };
+}
+
+/** To open a file that is not there, or empty, would make a store of it. */
+function findNoStore(url: string): string | undefined {
+  const file = fileOf(url);
+  const size = file === undefined ? 1 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
+  return size === 0 ? `there is no store ${file}` : undefined;
+}
+
+function isSameFile(...urls: [string, string]): boolean {
+  const [from, to] = urls.map(fileOf);
+  if (from === undefined || to === undefined || !existsSync(from) || !existsSync(to)) return false;
+  return realpathSync(from) === realpathSync(to);
+}
+
+function fileOf(url: string): string | undefined {
+  const path = /^sqlite:(.+)$/s.exec(url)?.[1];
+  return path === ":memory:" ? undefined : path;
 }
 
 /** `event migrate`: copies a store into another one. Answers with the exit code. */
@@ -38,10 +57,8 @@ export async function migrate(urls: MigrateOptions, config: Config, signal: Abor
   const output = createOutput(config);
   try {
     await using stores = new AsyncDisposableStack();
-    const open = async (url: string, name: string) =>
-      stores.adopt(await openStore(url, { name }), (store) => store.close());
-    const from = await open(urls.from, "--from");
-    const to = await open(urls.to, "--to or STORE_URL");
+    const open = async (url: string) => stores.adopt(await openStore(url), (store) => store.close());
+    const [from, to] = [await open(urls.from), await open(urls.to)];
     const byState = await copyVisibly({ from, to }, config, signal);
     output.one(byState, `copied and counted: ${inWords(byState)}`);
     return exitCodes.ok;
@@ -52,24 +69,25 @@ export async function migrate(urls: MigrateOptions, config: Config, signal: Abor
 }
 
 async function copyVisibly(stores: { from: JobStore; to: JobStore }, { quiet }: Config, signal: AbortSignal) {
-  let before = 0;
-  let at = 0;
-  let total: number | undefined;
+  let before: number | undefined;
+  let copied = 0;
+  let missing: number | undefined;
   using progress = showProgress({
     stream: process.stderr,
     quiet,
     verb: "copied",
-    position: () => ({ count: at - before, at, total }),
+    position: () => ({ count: copied, at: copied, total: missing }),
   });
   return await copyStore({
     ...stores,
     signal,
-    progress(done, of) {
-      if (total === undefined && done > 0)
+    progress(done, total) {
+      if (before === undefined && done > 0) {
         progress.say(`going on after ${done.toLocaleString("en-US")} jobs`);
-      if (total === undefined) before = done;
-      at = done;
-      total = of;
+      }
+      before ??= done;
+      copied = done - before;
+      missing = total - before;
     },
   });
 }
@@ -78,16 +96,18 @@ const { unexpected, usage, unavailable } = exitCodes;
 
 const hints: Record<StoreErrorReason, { exitCode: number; hint: string }> = {
   locked: { exitCode: unavailable, hint: "stop the server of the store, then repeat the command" },
-  unavailable: { exitCode: unavailable, hint: "the same command goes on where it was" },
+  unavailable: {
+    exitCode: unavailable,
+    hint: "see to what the message names; the same command goes on where it was",
+  },
   overloaded: { exitCode: unavailable, hint: "the same command goes on where it was" },
   invalid: { exitCode: usage, hint: "see event migrate --help" },
-  incompatible: { exitCode: usage, hint: "name a store of this version, or an empty one" },
-  corrupt: { exitCode: unexpected, hint: "copy a backup of the store instead" },
+  incompatible: { exitCode: usage, hint: "see to what the message names, or name another store" },
+  corrupt: { exitCode: unexpected, hint: "bring this store in order first: restore a backup of it" },
 };
 
 function explainStores(error: unknown): unknown {
-  if (error instanceof ConfigError) return usageFailure(error.message, "see event migrate --help");
-  if (error instanceof CopyError) return usageFailure(error.message, "nobody may use either store meanwhile");
+  if (error instanceof CopyError) return usageFailure(error.message, error.hint);
   if (error instanceof StoreError) return new Failure(error.message, hints[error.reason]);
   return error;
 }

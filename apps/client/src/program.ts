@@ -41,8 +41,9 @@ Example:
   STORE_URL=postgres://events@db/events event migrate --from sqlite:./data/events.db
 
 Every job is copied with its id, state, attempts, errors and result, and both stores are counted in the end. The old
-store is never written to. Cut short, the same command goes on where it was; a new store that holds anything but such a
-copy is refused. It needs no server: those of both stores must be stopped.`;
+store keeps its jobs; it is opened as a server opens it, which gives back what the last one left running. Cut short, the
+same command goes on where it was; a new store that holds anything but such a copy is refused. The servers of both
+stores must be stopped.`;
 
 /** Checks all options of a command before it does anything, so that all mistakes are told at once. */
 type Runner = <T>(

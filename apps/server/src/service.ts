@@ -34,7 +34,7 @@ export async function startService(config: Config, log: Logger, stopped: Promise
   // Before anything is opened: a module that does not load is the commonest mistake.
   const handlers = await Promise.race([load(config), stopped.then(refuseToStart)]);
   await using opened = new AsyncDisposableStack();
-  const store = await openStore(config.storeUrl, { connections: config.storeConnections });
+  const store = await openStore(config.storeUrl, config.storeConnections);
   opened.defer(() => store.close());
   const { durability } = store.caps;
   log.info({ durability }, "store opened");

@@ -11,29 +11,24 @@ export function readStoreUrl(env: Pick<Environment, "text" | "file">): string | 
   return env.file("STORE_URL_FILE") ?? env.text("STORE_URL");
 }
 
-/** How a store is opened. */
-export interface OpenOptions {
-  /** What the user calls the URL. Default: STORE_URL. */
-  name?: string;
-  /** To Postgres, at least 2; two fifths are for appends. Default: `defaultConnections`. */
-  connections?: number;
+/** What is wrong with the URL of a store that is named so. */
+export function findUrlProblem(name: string, url: string): string | undefined {
+  if (/^(?:sqlite:.|postgres(?:ql)?:)/s.test(url)) return undefined;
+  if (url === "sqlite:") return `${name} must name a file, or :memory:, after "sqlite:"`;
+  // The URL may hold a password: only its scheme is shown.
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? "no scheme";
+  return `${name} must begin with "sqlite:" or "postgres:", got ${scheme}`;
 }
 
 /**
- * Opens the store that the URL names.
+ * Opens the store that STORE_URL names. Of its `connections` to Postgres, at least 2, two fifths are for appends.
  *
  * @throws ConfigError for a URL of no known store; StoreError if the store cannot be opened.
  */
-export async function openStore(
-  url: string,
-  { name = "STORE_URL", connections = defaultConnections }: OpenOptions = {},
-): Promise<JobStore> {
+export async function openStore(url: string, connections: number = defaultConnections): Promise<JobStore> {
+  const problem = findUrlProblem("STORE_URL", url);
+  if (problem !== undefined) throw new ConfigError(problem);
   if (url.startsWith("sqlite:")) return openSqliteStore(url);
-  if (/^postgres(ql)?:/.test(url)) {
-    const writers = Math.max(1, Math.round(connections * 0.4));
-    return openPostgresStore(url, { writers, connections: connections - writers });
-  }
-  // The URL may hold a password: only its scheme is shown.
-  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? "no scheme";
-  throw new ConfigError(`${name} must begin with "sqlite:" or "postgres:", got ${scheme}`);
+  const writers = Math.max(1, Math.round(connections * 0.4));
+  return openPostgresStore(url, { writers, connections: connections - writers });
 }
