@@ -4,7 +4,7 @@ import { type Bench, latencies, type Scenario } from "../scenario.ts";
 import { handlers } from "../to-done.ts";
 
 const batch = { protocol: "grpc", calls: { rpc: "IngestBatch", size: 1000 }, inFlight: 8 } as const;
-const longQueue = { kind: "service", durability: "fsync", when: "first round", limitSeconds: 300 } as const;
+const longQueue = { kind: "service", durability: "fsync", limitSeconds: 300 } as const;
 
 const drain: Scenario = {
   ...longQueue,
@@ -43,6 +43,7 @@ const warmUpPart = 0.05;
 
 const memory: Scenario = {
   ...longQueue,
+  when: "first round",
   name: "backlog-memory",
   title: "a long queue is filled, then IngestEvent, gRPC, 250 in flight",
   unit: "events",
