@@ -89,6 +89,38 @@ test("as many calls are under way as concurrency allows", async () => {
   expect(calls.map(({ items }) => items)).toEqual([["a"], ["b"]]);
 });
 
+test("many small groups are handed over early: once as many wait as the last call took, in one more call", async () => {
+  const { batcher, calls, answerAll } = setup({ maxBatch: 30, maxPending: 100 });
+  const submit = (count: number) => Array.from({ length: count }, () => batcher.submit(["a"]));
+  const sizes = () => calls.map(({ items }) => items.length);
+  const answers = submit(9);
+  await settled();
+  answers.push(...submit(8));
+  await settled();
+  expect(sizes()).toEqual([9]);
+  answers.push(...submit(1));
+  await settled();
+  expect(sizes()).toEqual([9, 9]);
+  answers.push(...submit(9));
+  await settled();
+  expect(sizes()).toEqual([9, 9]);
+  await answerAll();
+  expect(sizes()).toEqual([9, 9, 9]);
+  expect(await Promise.all(answers)).toHaveLength(27);
+});
+
+test("few groups, and what would make the store's work longer than a full call, are not handed over early", async () => {
+  const few = setup({ maxBatch: 100, maxPending: 100 });
+  await underWay(few.batcher, ["a"]);
+  for (let n = 0; n < 7; n++) void few.batcher.submit(["b"]);
+  const large = setup({ maxBatch: 30, maxPending: 100 });
+  for (let n = 0; n < 8; n++) void large.batcher.submit(["a", "b"]);
+  await settled();
+  for (let n = 0; n < 8; n++) void large.batcher.submit(["c", "d"]);
+  await settled();
+  expect([few, large].map(({ calls }) => calls.length)).toEqual([1, 1]);
+});
+
 test("a failed call rejects all its groups with the same error, and the next call goes on", async () => {
   const { batcher, calls, answerAll } = setup();
   const { answer: first } = await underWay(batcher, ["a"]);
@@ -196,7 +228,8 @@ test("whoever waits is asked late for a signal, and once; it may have aborted be
 });
 
 test("many that are aborted leave, the others keep their order", async () => {
-  const { batcher, calls, answerAll } = setup({ maxPending: 100, maxBatch: 100 });
+  // With the one under way there are too many to be handed over early.
+  const { batcher, calls, answerAll } = setup({ maxPending: 100, maxBatch: 90 });
   await underWay(batcher, ["first"]);
   const { caller, abort } = controller();
   const names = Array.from({ length: 90 }, (_, n) => `${n}`);

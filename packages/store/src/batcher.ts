@@ -4,7 +4,7 @@ import { StoreError } from "./store-error.ts";
 export interface BatcherOptions<T, R> {
   /** One call for the items of many groups; one result per item, in order. */
   run: (items: readonly T[]) => Promise<R[]>;
-  /** Calls under way at once. */
+  /** Calls that run at once. One more may be handed over early, so it must be possible to call while that many run. */
   concurrency: number;
   /** Items in one call. A larger group is refused. */
   maxBatch: number;
@@ -61,10 +61,16 @@ interface Group<T, R> {
  */
 const listenMs = 10;
 
+/** A call costs something, however little is in it: with fewer groups none is handed over early. */
+const minEarly = 8;
+
 /**
  * With nothing under way a group leaves in the same turn of the event loop, with all that came in it, so an idle service
  * adds no delay. With all calls busy, groups wait and leave together as soon as one ends: the batch size follows the arrival
  * rate times the duration of a call.
+ *
+ * Of many small groups, as many as were in the last call make one that is handed over before that one has ended: it begins
+ * at once then, and not when this thread has found the time to hear of the end.
  */
 export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R> {
   /** In the order they came. Not a Set: what has been in one is kept from quick garbage collections. */
@@ -72,6 +78,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   let gone = 0;
   const pending = { items: 0, bytes: 0 };
   let underWay = 0;
+  let last = { groups: 0, items: 0 };
   let scheduled = false;
   let listening: NodeJS.Timeout | undefined;
   let closed = false;
@@ -113,11 +120,17 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     return groups;
   };
 
+  const mayCallEarly = () =>
+    underWay === options.concurrency &&
+    waiting.length - gone >= Math.max(minEarly, last.groups) &&
+    last.items + pending.items <= options.maxBatch;
+
   const pump = () => {
-    while (underWay < options.concurrency) {
+    while (underWay < options.concurrency || mayCallEarly()) {
       const groups = take();
       if (groups.length === 0) break;
       underWay++;
+      last = { groups: groups.length, items: groups.reduce((sum, { items }) => sum + items.length, 0) };
       let isLongCall = false;
       setImmediate(() => (isLongCall = true));
       void call(options.run, groups).then((answer) => {
