@@ -33,6 +33,11 @@ export interface Limits {
   maxBytesInFlight: number;
   /** Size of a message sent. Default 8 MiB. */
   writeMaxBytes: number;
+  /**
+   * Size of a message from which on it is sent compressed to a client that takes it. Default 16 KiB: to compress a smaller one
+   * costs more time than it saves.
+   */
+  compressMinBytes: number;
 }
 
 const defaults: Limits = {
@@ -51,6 +56,7 @@ const defaults: Limits = {
   readMaxBytes: 4 * 1024 * 1024,
   maxBytesInFlight: 64 * 1024 * 1024,
   writeMaxBytes: 8 * 1024 * 1024,
+  compressMinBytes: 16 * 1024,
 };
 
 /** The limits given, completed by the defaults. @throws RangeError naming the limit, what was wanted and what was got. */

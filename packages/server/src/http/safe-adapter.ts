@@ -89,6 +89,7 @@ export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
     binaryOptions,
     readMaxBytes: limits.readMaxBytes,
     writeMaxBytes: limits.writeMaxBytes,
+    compressMinBytes: limits.compressMinBytes,
     interceptors: [hideErrors(onError), finalizeOnAbort, ...(options.interceptors ?? [])],
     requestGate: gate(options),
     ...(shutdownSignal && { shutdownSignal }),

@@ -12,7 +12,12 @@ import { type Question, question } from "./testing/questions.ts";
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const inputs = Number(process.env.INPUTS ?? 2000);
 
-const limits = { readMaxBytes: 5000, maxBytesInFlight: 1_000_000, writeMaxBytes: 20_000 };
+const limits = {
+  readMaxBytes: 5000,
+  maxBytesInFlight: 1_000_000,
+  writeMaxBytes: 20_000,
+  compressMinBytes: 1024,
+};
 
 test(
   `${inputs} calls from seed ${seed} are answered alike on both paths`,

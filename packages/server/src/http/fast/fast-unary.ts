@@ -6,6 +6,7 @@ import { createDeadlines } from "../deadlines.ts";
 import { maxTimerMs } from "../endless-timeouts.ts";
 import type { RpcFailure } from "../hide-errors.ts";
 import type { IntakeLimits } from "../intake.ts";
+import type { Limits } from "../limits.ts";
 import type { CallContext } from "./call-context.ts";
 import { type Exchange, Http1Exchange, Http2Exchange, type Leaving } from "./exchange.ts";
 import { formOf } from "./forms.ts";
@@ -23,7 +24,7 @@ export interface FastUnaryOptions extends Pick<
   rpcs: ReadonlyMap<string, UnarySpec>;
   /** For large answers to clients that accept it. */
   compression: Compression;
-  limits: IntakeLimits & { writeMaxBytes: number; receiveMs: number };
+  limits: IntakeLimits & Pick<Limits, "writeMaxBytes" | "receiveMs" | "compressMinBytes">;
   onError: (failure: RpcFailure) => void;
   /** A request was cut because it did not arrive in time. */
   expired: () => void;

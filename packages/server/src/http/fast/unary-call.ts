@@ -8,6 +8,7 @@ import { correctError } from "../correct-errors.ts";
 import type { Deadlines } from "../deadlines.ts";
 import { clientError, hideError, type RpcFailure } from "../hide-errors.ts";
 import type { IntakeLimits } from "../intake.ts";
+import type { Limits } from "../limits.ts";
 import { type Aborting, CallContext, type CallStart } from "./call-context.ts";
 import type { Answer, Exchange, Receiver } from "./exchange.ts";
 import type { Rpc } from "./rpc.ts";
@@ -16,7 +17,7 @@ import type { Form } from "./unary-protocol.ts";
 
 /** What the calls of a server share. */
 export interface Surroundings extends Aborting {
-  limits: IntakeLimits;
+  limits: IntakeLimits & Pick<Limits, "compressMinBytes">;
   /** Gets the calls that are being received. */
   receiving: Deadlines<UnaryCall>;
   requestGate: ConnectRouterOptions["requestGate"];
@@ -36,9 +37,6 @@ export interface ReceiveTimes {
   receiveMs: number;
   lingerMs: number;
 }
-
-/** Smaller answers are not compressed. */
-const compressMinBytes = 1024;
 
 /**
  * The course of a call: it is received, handled, and over.
@@ -143,8 +141,8 @@ export class UnaryCall implements Receiver {
   }
 
   #compressionFor({ length }: Uint8Array): Compression | undefined {
-    if (length < compressMinBytes) return undefined;
-    const { compression } = this.#surroundings;
+    const { compression, limits } = this.#surroundings;
+    if (length < limits.compressMinBytes) return undefined;
     const accepted = String(this.exchange.headers[this.#form.protocol.fields.acceptEncoding]).split(",");
     return accepted.some((name) => name.trim() === compression.name) ? compression : undefined;
   }
