@@ -19,7 +19,7 @@ export interface Options {
 export const usage = `pnpm bench [options]: measures the service beside its reference points and prints a table.
 
   --rounds N       rounds, of which the medians are shown, 1 to 100 (3)
-  --seconds S      how long each scenario is measured in a round, 0.1 to 60 (2); warming up takes as long
+  --seconds S      how long each scenario is measured in a round, 0.1 to 60 (2), after warming up
   --backlog N      jobs in a long queue, 1000 to 1000000 (1000000)
   --only TEXT      only scenarios with TEXT in their name; may be repeated
   --out FILE.md    also writes the report to FILE.md, and the measurements of every round to FILE.json

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer as createHttp1Server } from "node:http";
-import { createServer, type ServerHttp2Stream } from "node:http2";
+import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo, Server } from "node:net";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
@@ -10,7 +10,10 @@ import {
   IngestBatchResponseSchema,
   StatusResponseSchema,
 } from "@event-ingestion/api";
+import { createEventClient } from "@event-ingestion/client";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, test } from "vitest";
+import { connectHeaders, grpcHeaders } from "../bench/load/client-headers.ts";
 import { prefixed, splitMessages } from "../bench/load/http2-session.ts";
 import { type Load, runLoad } from "../bench/load/run-load.ts";
 
@@ -129,6 +132,36 @@ test("Connect over HTTP/1.1: answers are counted, an error fails the load", asyn
   await expect(load(server, calls)).rejects.toThrow("500");
 });
 
+test("what the generator sends beside a message is what the generated client sends", async () => {
+  const heads: Head[] = [];
+  const keep = (head: Head) => void heads.push(withoutNames(head));
+  await using grpc = await http2((call, head) => {
+    keep(head);
+    answer(call, [event(accepted)]);
+  });
+  await using connect = await listening(
+    createHttp1Server((request, response) => {
+      keep(request.headers);
+      response.writeHead(200, { "content-type": "application/proto" });
+      request.resume().on("end", () => void response.end(event(accepted)));
+    }),
+  );
+  const transports = [
+    createGrpcTransport({ baseUrl: grpc.url }),
+    createConnectTransport({ baseUrl: connect.url, httpVersion: "1.1" }),
+  ];
+  for (const transport of transports) await createEventClient({ transport }).ingest({ payload: "{}" });
+  expect(heads).toEqual([grpcHeaders, connectHeaders].map(withoutNames));
+});
+
+type Head = Readonly<Record<string, unknown>>;
+
+/** Without where the request goes, and without versions and what is left of a deadline. */
+function withoutNames(head: Head): Head {
+  const fields = Object.entries(head).filter(([name]) => !name.startsWith(":") && name !== "host");
+  return Object.fromEntries(fields.map(([name, value]) => [name, String(value).replace(/\d.*/, "N")]));
+}
+
 function load(server: { url: string }, calls: Omit<Load, "url" | "inFlight" | "until"> & Partial<Load>) {
   return runLoad({ url: server.url, inFlight: 4, until: { count: 20 }, ...calls });
 }
@@ -150,11 +183,11 @@ function statusAnswer(text: string): Buffer {
   return Buffer.from(toBinary(StatusResponseSchema, create(StatusResponseSchema, { status: text })));
 }
 
-async function http2(handle: (call: ServerHttp2Stream) => unknown) {
+async function http2(handle: (call: ServerHttp2Stream, head: IncomingHttpHeaders) => unknown) {
   const server = createServer();
-  server.on("stream", (call) => {
+  server.on("stream", (call, head) => {
     call.on("error", () => undefined);
-    void handle(call);
+    void handle(call, head);
   });
   return listening(server);
 }

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { connectHeaders } from "./client-headers.ts";
 import type { Connection, Target } from "./connection.ts";
 
 const headEnd = "\r\n\r\n";
@@ -17,14 +18,14 @@ export function connectHttp1({ url, method }: Target): Connection {
   const socket = connect(Number(port), hostname);
   return {
     envelope(message) {
-      const head = [
-        `POST /${method} HTTP/1.1`,
-        `host: ${host}`,
-        "content-type: application/proto",
-        "connect-protocol-version: 1",
-        `content-length: ${message.byteLength}`,
-      ];
-      return Buffer.concat([Buffer.from(head.join("\r\n") + headEnd), message]);
+      const fields = Object.entries({ host, ...connectHeaders }).map(([name, value]) => `${name}: ${value}`);
+      const head = [`POST /${method} HTTP/1.1`, ...fields].join("\r\n");
+      const chunk = message.byteLength.toString(16);
+      return Buffer.concat([
+        Buffer.from(`${head}${headEnd}${chunk}\r\n`),
+        message,
+        Buffer.from(`\r\n0${headEnd}`),
+      ]);
     },
     call: callsOver(socket, method),
     close: () => void socket.destroy(),
@@ -33,22 +34,25 @@ export function connectHttp1({ url, method }: Target): Connection {
 
 function callsOver(socket: Socket, method: string): Connection["call"] {
   let waiting: Waiting | undefined;
-  let received: Buffer = Buffer.alloc(0);
+  let received = nothing;
+  /** The head of the last answer: most are the same for a second. */
+  let head: Head = { bytes: nothing, end: 0 };
   const fail = (reason: Error) => waiting?.reject(reason);
   socket.setNoDelay().on("error", fail);
   socket.on("close", () => fail(new Error(`${method}: the server closed the connection`)));
   socket.on("data", (chunk: Buffer) => {
     received = received.byteLength === 0 ? chunk : Buffer.concat([received, chunk]);
-    const bodyStart = received.indexOf(headEnd) + headEnd.length;
-    if (bodyStart < headEnd.length) return;
-    const head = received.toString("latin1", 0, bodyStart);
-    const bodyEnd = bodyStart + Number(/^content-length: *(\d+)\r$/im.exec(head)?.[1]);
-    if (Number.isNaN(bodyEnd)) return fail(new Error(`${method}: an answer without content-length`));
-    if (received.byteLength < bodyEnd) return;
-    const body = received.subarray(bodyStart, bodyEnd);
-    received = received.subarray(bodyEnd);
-    if (head.startsWith("HTTP/1.1 200 ")) waiting?.resolve(body);
-    else fail(new Error(`${method}: ${head.slice(0, head.indexOf("\r"))}: ${body.toString()}`));
+    if (head.end === 0 || !received.subarray(0, head.bytes.byteLength).equals(head.bytes)) {
+      const bodyStart = received.indexOf(headEnd) + headEnd.length;
+      if (bodyStart < headEnd.length) return;
+      const next = readHead(received.subarray(0, bodyStart));
+      if (next === undefined) return fail(new Error(`${method}: ${received.toString()}`));
+      head = next;
+    }
+    if (received.byteLength < head.end) return;
+    const body = received.subarray(head.bytes.byteLength, head.end);
+    received = received.subarray(head.end);
+    waiting?.resolve(body);
   });
   return (request) =>
     new Promise((resolve, reject) => {
@@ -56,3 +60,19 @@ function callsOver(socket: Socket, method: string): Connection["call"] {
       socket.write(request);
     });
 }
+
+interface Head {
+  bytes: Buffer;
+  /** Where the body after it ends. */
+  end: number;
+}
+
+/** undefined if it does not begin an answer to count. */
+function readHead(bytes: Buffer): Head | undefined {
+  const text = bytes.toString("latin1");
+  const length = /^content-length: *(\d+)\r$/im.exec(text)?.[1];
+  if (!text.startsWith("HTTP/1.1 200 ") || length === undefined) return undefined;
+  return { bytes: Buffer.from(bytes), end: bytes.byteLength + Number(length) };
+}
+
+const nothing: Buffer = Buffer.alloc(0);

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { grpcHeaders } from "./client-headers.ts";
 
 /** What this client needs of the frame types of HTTP/2. */
 export const frame = {
@@ -74,31 +75,32 @@ export function windowUpdate(bytes: number): Buffer {
   return frameOf(frame.windowUpdate, 0, payload);
 }
 
-/** The headers of the first gRPC request of a connection; the server remembers those that are spelled out. */
+/** The headers of the first gRPC request of a connection; the server remembers all that are spelled out. */
 export function firstHeaders({ authority, path }: { authority: string; path: string }): Buffer {
-  const remembered = (name: number, value: string) => Buffer.concat([Buffer.of(0x40 | name), text(value)]);
-  return Buffer.concat([
-    Buffer.of(methodPost, schemeHttp),
-    remembered(names.path, path),
-    remembered(names.authority, authority),
-    remembered(names.contentType, "application/grpc+proto"),
-    Buffer.of(0x40),
-    text("te"),
-    text("trailers"),
-  ]);
+  const fields = Object.entries({ ":path": path, ":authority": authority, ...grpcHeaders });
+  const remembered = fields.flatMap(([name, value]) => [Buffer.of(0x40), text(name), text(value)]);
+  return Buffer.concat([postOverHttp, ...remembered]);
 }
 
 function text(value: string): Buffer {
   return Buffer.concat([Buffer.of(value.length), Buffer.from(value)]);
 }
 
-// Numbers in the static table of HPACK.
-const methodPost = 0x83;
-const schemeHttp = 0x86;
-const names = { authority: 1, path: 4, contentType: 31 };
+// Two numbers of the static table of HPACK: the method and the scheme.
+const postOverHttp = Buffer.of(0x83, 0x86);
+const firstRemembered = 62;
+const rememberedFields = 2 + Object.keys(grpcHeaders).length;
 
-/** The same headers again: the four that are remembered have the numbers from 62 on, newest first. */
-export const laterHeaders: Buffer = Buffer.of(methodPost, schemeHttp, 0xc1, 0xc0, 0xbf, 0xbe);
+/** The same headers again: those that are remembered have the numbers from 62 on, newest first. */
+export const laterHeaders: Buffer = Buffer.concat([
+  postOverHttp,
+  Buffer.from(
+    Array.from(
+      { length: rememberedFields },
+      (_, index) => 0x80 | (firstRemembered + rememberedFields - 1 - index),
+    ),
+  ),
+]);
 
 /** Whether these trailers say grpc-status 0, in one of the two ways that HPACK has to write text. */
 export function isStatusOk(trailers: Buffer): boolean {

@@ -4,6 +4,8 @@ import {
   connect,
   type IncomingHttpHeaders,
 } from "node:http2";
+import { gunzipSync } from "node:zlib";
+import { grpcHeaders } from "./client-headers.ts";
 import { Refused, type Target } from "./connection.ts";
 
 const windowBytes = 16 * 1024 * 1024;
@@ -31,8 +33,7 @@ export function openCall(session: ClientHttp2Session, { url, method }: Target): 
     ":scheme": "http",
     ":authority": new URL(url).host,
     ":path": `/${method}`,
-    "content-type": "application/grpc+proto",
-    te: "trailers",
+    ...grpcHeaders,
   }).flat();
   return session.request(headers, { endStream: false });
 }
@@ -71,7 +72,8 @@ export function splitMessages(bytes: Buffer): { messages: Buffer[]; rest: Buffer
     const start = at + prefixBytes;
     const end = start + bytes.readUInt32BE(at + 1);
     if (end > bytes.byteLength) break;
-    messages.push(bytes.subarray(start, end));
+    const message = bytes.subarray(start, end);
+    messages.push(bytes[at] === 1 ? gunzipSync(message) : message);
     at = end;
   }
   return { messages, rest: bytes.subarray(at) };

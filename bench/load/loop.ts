@@ -27,11 +27,14 @@ export interface LoopResult {
   cpuSeconds: number;
 }
 
-/** Calls `call` with what `next` makes, outside the measured latency; each call returns how many it counts. */
+/**
+ * Calls `call` with what `next` makes, outside the measured latency; each call returns how many it counts. `caller` is a
+ * number below `inFlight` that no other call under way has.
+ */
 export async function callInLoop<T>(
   { inFlight, perSecond, perCall = 1, until }: LoopOptions,
   next: () => T,
-  call: (request: T) => Promise<number> | number,
+  call: (request: T, caller: number) => Promise<number> | number,
 ): Promise<LoopResult> {
   const latencies = createHistogram();
   const cpu = process.cpuUsage();
@@ -43,20 +46,21 @@ export async function callInLoop<T>(
   let refused = 0;
 
   const more = () => begun < most && performance.now() < deadline;
-  const callOnce = async () => {
+  const callOnce = async (caller: number) => {
     begun += perCall;
     const request = next();
     const began = performance.now();
-    const counted = await call(request);
+    const counted = await call(request, caller);
     if (counted === 0) return void refused++;
     count += counted;
     latencies.record(Math.max(1, Math.round((performance.now() - began) * 1e6)));
   };
-  const caller = async () => {
-    while (more()) await callOnce();
+  const callAgain = async (caller: number) => {
+    while (more()) await callOnce(caller);
   };
-  if (perSecond === undefined) await Promise.all(Array.from({ length: inFlight }, caller));
-  else await atRate(perSecond, inFlight, more, callOnce);
+  const callers = Array.from({ length: inFlight }, (_, index) => index);
+  if (perSecond === undefined) await Promise.all(callers.map(callAgain));
+  else await atRate(perSecond, callers, more, callOnce);
 
   const { user, system } = process.cpuUsage(cpu);
   return {
@@ -72,9 +76,9 @@ export async function callInLoop<T>(
 /** Timers are late by a millisecond or so; what has become due in the meantime starts at once. */
 async function atRate(
   perSecond: number,
-  inFlight: number,
+  idle: number[],
   more: () => boolean,
-  call: () => Promise<void>,
+  call: (caller: number) => Promise<void>,
 ): Promise<void> {
   const start = performance.now();
   const calls = new Set<Promise<void>>();
@@ -84,8 +88,12 @@ async function atRate(
     const waitMs = start + (due * 1000) / perSecond - performance.now();
     if (waitMs > 0) await Promise.race([sleep(waitMs), failed.promise]);
     if (!more()) break;
-    if (calls.size >= inFlight) continue;
-    const running = call().finally(() => calls.delete(running));
+    const caller = idle.pop();
+    if (caller === undefined) continue;
+    const running = call(caller).finally(() => {
+      calls.delete(running);
+      idle.push(caller);
+    });
     calls.add(running);
     running.catch(failed.reject);
   }

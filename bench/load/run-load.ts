@@ -2,7 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { IngestBatchResponseSchema } from "@event-ingestion/api";
 import { countAccepted, isAccepted, statusOf } from "./answers.ts";
 import { connectHttp1 } from "./connect-http1.ts";
-import { type Connection, Refused } from "./connection.ts";
+import { Refused } from "./connection.ts";
 import { connectHttp2, connectHttp2Stream } from "./http2-call.ts";
 import { connectHttp2Unary } from "./http2-unary.ts";
 import { callInLoop, type LoopOptions, type LoopResult } from "./loop.ts";
@@ -14,7 +14,7 @@ import {
   statusRequests,
   timedRequests,
 } from "./requests.ts";
-import { spread } from "./spread.ts";
+import { type SharedConnections, spread } from "./spread.ts";
 
 /** Calls to make to a server. */
 export interface Load extends Pick<LoopOptions, "inFlight" | "perSecond" | "until"> {
@@ -46,26 +46,26 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   const perCall = "size" in calls ? calls.size : 1;
   const jobIds: string[] = [];
   const countGood = counts(calls, jobIds);
-  const callOnce = async (request: Buffer) => {
-    const good = countGood(await connection.call(request));
-    if (good !== perCall) throw new Error(`${good} of ${perCall} in an answer were as expected`);
-    return good;
-  };
-  const refusedCountsNothing = (error: unknown) => {
-    if (mayRefuse && error instanceof Refused) return 0;
-    throw error;
+  const callOnce = async (request: Buffer, caller: number) => {
+    try {
+      const good = countGood(await connection.call(request, caller));
+      if (good !== perCall) throw new Error(`${good} of ${perCall} in an answer were as expected`);
+      return good;
+    } catch (error) {
+      if (mayRefuse && error instanceof Refused) return 0;
+      throw error;
+    }
   };
   try {
-    const result = await callInLoop({ ...load, perCall }, requests(calls, connection.envelope), (request) =>
-      callOnce(request).catch(refusedCountsNothing),
-    );
+    const next = requests(calls, connection.envelope);
+    const result = await callInLoop({ ...load, perCall }, next, callOnce);
     return { ...result, jobIds };
   } finally {
     connection.close();
   }
 }
 
-function connect({ url, protocol, calls, inFlight }: Load): Connection {
+function connect({ url, protocol, calls, inFlight }: Load): SharedConnections {
   const target = { url, method: `event.EventService/${calls.rpc}` };
   if (protocol === "connect-http1") return spread(inFlight, 1, () => connectHttp1(target));
   if (calls.rpc === "IngestStream")

@@ -1,24 +1,23 @@
 import type { Connection } from "./connection.ts";
 
-/** Shares `inFlight` calls evenly over connections that carry up to `each` at once. */
-export function spread(inFlight: number, each: number, open: () => Connection): Connection {
+/** Shares calls evenly over connections that carry up to `each` at once: each caller has one of them. */
+export function spread(inFlight: number, each: number, open: () => Connection): SharedConnections {
   const connections = Array.from({ length: Math.ceil(inFlight / each) }, open);
-  const idle = Array.from({ length: inFlight }, (_, index) => connections[index % connections.length]);
-  const [first] = connections;
-  if (first === undefined) throw new RangeError(`inFlight must be positive, got ${inFlight}`);
+  const of = (caller: number): Connection => {
+    const connection = connections[caller % connections.length];
+    if (connection === undefined) throw new RangeError(`inFlight must be positive, got ${inFlight}`);
+    return connection;
+  };
   return {
-    envelope: first.envelope,
-    async call(request) {
-      const connection = idle.pop();
-      if (connection === undefined) throw new Error(`more than ${inFlight} calls in flight`);
-      try {
-        return await connection.call(request);
-      } finally {
-        idle.push(connection);
-      }
-    },
+    envelope: of(0).envelope,
+    call: (request, caller) => of(caller).call(request),
     close() {
       for (const connection of connections) connection.close();
     },
   };
+}
+
+/** A connection whose callers are told apart by their numbers. */
+export interface SharedConnections extends Pick<Connection, "envelope" | "close"> {
+  call: (request: Buffer, caller: number) => Promise<Buffer>;
 }
