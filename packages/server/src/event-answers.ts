@@ -44,14 +44,11 @@ export function createEventAnswers(context: EventAnswersContext): EventAnswers {
   const { ingest, observe } = context;
   const rules = { tenant, maxAttempts: context.maxAttempts, caps: context.caps };
 
-  const append: Ingest["append"] = async (events, caller, whenFull) => {
-    try {
-      return await ingest.append(events, caller, whenFull);
-    } catch (error) {
+  const append: Ingest["append"] = (events, caller, whenFull) =>
+    ingest.append(events, caller, whenFull).catch((error: unknown) => {
       observe({ kind: "rejected", reason: rejection(error), count: events.length });
       throw error;
-    }
-  };
+    });
 
   return {
     async ingestEvent(request, caller) {

@@ -118,7 +118,12 @@ test("few groups, and what would make the store's work longer than a full call, 
   await settled();
   for (let n = 0; n < 8; n++) void large.batcher.submit(["c", "d"]);
   await settled();
-  expect([few, large].map(({ calls }) => calls.length)).toEqual([1, 1]);
+  const heavy = setup({ maxBatch: 100, maxBatchBytes: 15, maxPending: 100 });
+  for (let n = 0; n < 8; n++) void heavy.batcher.submit(["a"]);
+  await settled();
+  for (let n = 0; n < 8; n++) void heavy.batcher.submit(["b"]);
+  await settled();
+  expect([few, large, heavy].map(({ calls }) => calls.length)).toEqual([1, 1, 1]);
 });
 
 test("a failed call rejects all its groups with the same error, and the next call goes on", async () => {

@@ -78,7 +78,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   let gone = 0;
   const pending = { items: 0, bytes: 0 };
   let underWay = 0;
-  let last = { groups: 0, items: 0 };
+  let last = { groups: 0, items: 0, bytes: 0 };
   let scheduled = false;
   let listening: NodeJS.Timeout | undefined;
   let closed = false;
@@ -123,14 +123,15 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   const mayCallEarly = () =>
     underWay === options.concurrency &&
     waiting.length - gone >= Math.max(minEarly, last.groups) &&
-    last.items + pending.items <= options.maxBatch;
+    last.items + pending.items <= options.maxBatch &&
+    last.bytes + pending.bytes <= options.maxBatchBytes;
 
   const pump = () => {
     while (underWay < options.concurrency || mayCallEarly()) {
       const groups = take();
       if (groups.length === 0) break;
       underWay++;
-      last = { groups: groups.length, items: groups.reduce((sum, { items }) => sum + items.length, 0) };
+      last = sizeOf(groups);
       let isLongCall = false;
       setImmediate(() => (isLongCall = true));
       void call(options.run, groups).then((answer) => {
@@ -219,6 +220,15 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
       return drained.promise;
     },
   };
+}
+
+function sizeOf(groups: readonly { items: readonly unknown[]; bytes: number }[]) {
+  const size = { groups: groups.length, items: 0, bytes: 0 };
+  for (const { items, bytes } of groups) {
+    size.items += items.length;
+    size.bytes += bytes;
+  }
+  return size;
 }
 
 /** Resolves, when the call has ended, with what answers the groups. */
