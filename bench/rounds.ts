@@ -16,7 +16,7 @@ export interface Result {
   failure?: string;
 }
 
-const service = new URL("../apps/server/src/main.ts", import.meta.url);
+const service = new URL("../apps/server/dist/main.js", import.meta.url);
 
 const execute = promisify(execFile);
 
