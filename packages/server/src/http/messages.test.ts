@@ -112,6 +112,20 @@ test.each(forms)("$form: bad or unknown compression", async ({ path, type, encod
   }
 });
 
+test("answers from 16 KiB on are compressed for those who accept it", async () => {
+  const server = await startServer();
+  const encodingOf = async (bytes: number, accepted: string) => {
+    const body = JSON.stringify("x".repeat(bytes - 2));
+    const headers = { "content-type": "application/json", "accept-encoding": accepted };
+    const response = await fetch(`${server.baseUrl}/test.Echo/Say`, { method: "POST", headers, body });
+    expect(await response.text()).toBe(body);
+    return response.headers.get("content-encoding");
+  };
+  expect(await encodingOf(16 * 1024 - 1, "gzip")).toBeNull();
+  expect(await encodingOf(16 * 1024, "gzip")).toBe("gzip");
+  expect(await encodingOf(16 * 1024, "identity")).toBeNull();
+});
+
 test.each(forms.slice(1))("$form: a length prefix that lies", async ({ path, type }) => {
   const post = openPoster(await startServer({ limits: { readMaxBytes } }));
   const send = (body: Uint8Array) => post(path, { "content-type": type }, body);
