@@ -38,6 +38,12 @@ export interface Exchange {
   cut(code: number): void;
 }
 
+/**
+ * A string is sent in one piece with its header; bytes are gathered with it, at a twentieth of a call. Up to this size Node
+ * encodes a string on the stack.
+ */
+const maxTextBytes = 16 * 1024;
+
 /** Over HTTP/1.1. */
 export class Http1Exchange implements Exchange {
   readonly #request: IncomingMessage;
@@ -84,7 +90,9 @@ export class Http1Exchange implements Exchange {
   }
 
   answer({ status, headers, body }: Answer): void {
-    this.#response.writeHead(status, headers).end(body);
+    const response = this.#response.writeHead(status, headers);
+    if (body === undefined || body.length > maxTextBytes) return void response.end(body);
+    response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"), "latin1");
   }
 
   cut(): void {
