@@ -32,6 +32,7 @@ async function main(options: Options): Promise<void> {
     progress: (text) => process.stderr.write(`${text}\n`),
     signal: interrupted.signal,
   });
+  process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   const measured: Report = {
     machine,
     options,

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 
 /** What the command line asks for, checked and complete. */
@@ -46,6 +48,8 @@ export function readOptions(args: string[]): Options {
   const seconds = between("--seconds", values.seconds, 0.1, 60);
   const { only, out, list, help } = values;
   if (out !== undefined && !out.endsWith(".md")) throw new Error(`--out must end in .md, got "${out}"`);
+  if (out !== undefined && !existsSync(dirname(out)))
+    throw new Error(`--out must be in a folder that exists, got "${out}"`);
   return { rounds, seconds, warmUpSeconds: seconds, backlog, only, out, list, help };
 }
 

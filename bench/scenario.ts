@@ -65,7 +65,7 @@ export interface Measurement {
  * The first connections that end, and the first that come after them, make V8 throw away much of what it had compiled for
  * connections that never do. A server that has been up for a while has seen both.
  */
-const warmUps = 3;
+export const warmUps = 3;
 
 /** Lets the load run until it is warm, then measures it, with what the server's database does, if it has one. */
 export async function measureLoad(

@@ -59,6 +59,8 @@ export const targets: readonly Target[] = [
   atMost("Postgres: the same", "postgres-finished-jobs", "after / before", 1.2),
   atMost("overload: memory of its second half / of its first", "overload", "memory growth", 1.1),
   atMost("overload: p99 of accepted batches / of the calm", "overload", "p99 / calm p99", 5),
+  atMost("overload by single calls: the same for memory", "overload-calls", "memory growth", 1.1),
+  atMost("overload by single calls: the same for their p99", "overload-calls", "p99 / calm p99", 5),
 ];
 
 function rate(title: string, of: string, over: string, must: number, aim?: number): Target {

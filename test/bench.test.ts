@@ -162,6 +162,18 @@ function diesOfConnections(dir: string): URL {
   return pathToFileURL(file);
 }
 
+test("what is ready too late is ended, too", async () => {
+  const ended = Promise.withResolvers<void>();
+  const late = fake("peer", async ({ own }) => {
+    await sleep(200);
+    own({ [Symbol.asyncDispose]: async () => ended.resolve() });
+    return counted(1);
+  });
+  const [result] = await runRounds([{ ...late, limitSeconds: 0.05 }], options, quiet);
+  expect(result?.failure).toBe("took longer than 0.05 s");
+  await ended.promise;
+});
+
 test("medians over the rounds; targets are judged by the median of the ratios of each round", async () => {
   const counts = [5, 900, 100];
   const referenceCounts = [1, 300, 50];
@@ -243,6 +255,7 @@ test.each([
   ["--seconds", "soon"],
   ["--backlog", "many"],
   ["--out", "report.txt"],
+  ["--out", "nowhere/report.md"],
 ])("%s %s is refused", (option, value) => {
   const { status, stderr } = bench(option, value);
   expect(status).toBe(2);

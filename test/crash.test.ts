@@ -51,15 +51,15 @@ test(
   60_000 + cycles * 5000,
 );
 
-/** Unary and batches over six connections, until the server is killed in the middle of it. */
+/** Unary and batches over seven connections, until the server is killed in the middle of it. */
 async function produceUntilKilled(server: ServerProcess, ledger: Ledger): Promise<void> {
   let killed = false;
-  const produce = async (batch: number, service = connect(server.url)) => {
+  const produce = async (count: number, call: "one by one" | "batch", service = connect(server.url)) => {
     try {
       for (;;) {
-        const events = ledger.next(batch);
+        const events = ledger.next(count);
         const responses =
-          batch === 1
+          call === "one by one"
             ? await Promise.all(events.map((event) => service.ingestEvent(event)))
             : (await service.ingestBatch({ events })).results;
         for (const [index, event] of events.entries()) ledger.answered(event, responses[index]);
@@ -69,8 +69,11 @@ async function produceUntilKilled(server: ServerProcess, ledger: Ledger): Promis
     }
   };
   const http1 = createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", defaultTimeoutMs: 20_000 });
-  const producing = [1, 1, 1, 5, 50].map((batch) => produce(batch));
-  producing.push(produce(1, connect(server.url, http1)));
+  const producing = [1, 1, 1].map((count) => produce(count, "one by one"));
+  producing.push(...[5, 50].map((count) => produce(count, "batch")));
+  // So many that some are handed to the store while it works for others.
+  producing.push(produce(100, "one by one"));
+  producing.push(produce(1, "one by one", connect(server.url, http1)));
   const all = Promise.all(producing);
   await Promise.race([all, ledger.answers(300 + Math.floor(Math.random() * 2000))]);
   // Some kills come at once after an answer, the others at any moment between two commits.

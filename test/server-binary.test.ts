@@ -4,7 +4,7 @@ import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { untilReady } from "./support/event-service.ts";
+import { connect, untilReady } from "./support/event-service.ts";
 import { root, serverMain, type ServerProcess, startServer } from "./support/server-process.ts";
 import { tempDir } from "./support/temp-dir.ts";
 
@@ -22,9 +22,18 @@ function start(env: Record<string, string>, args: string[] = []) {
 test("--help names every variable", () => {
   const { status, stdout } = start({}, ["--help"]);
   expect(status).toBe(0);
-  for (const name of ["HOST", "PORT", "STORE_URL", "HANDLERS", "MAX_ATTEMPTS", "CONCURRENCY", "LOG_LEVEL"]) {
-    expect(stdout).toContain(`  ${name} `);
-  }
+  const names = ["HOST", "PORT", "STORE_URL", "HANDLERS", "MAX_ATTEMPTS", "MAX_QUEUED_JOBS", "LOG_LEVEL"];
+  for (const name of names) expect(stdout).toContain(`  ${name} `);
+});
+
+test("MAX_QUEUED_JOBS: beyond it new events are refused, known ones answered", async () => {
+  await using server = await startServer({ env: { STORE_URL: "sqlite::memory:", MAX_QUEUED_JOBS: "2" } });
+  await untilReady(server.url);
+  const { ingestEvent } = connect(server.url);
+  const [first] = await Promise.all([1, 2].map((n) => ingestEvent({ eventId: `${n}`, type: "x" })));
+  await expect(ingestEvent({ eventId: "3", type: "x" })).rejects.toThrow("the queue is full");
+  const again = await ingestEvent({ eventId: "1", type: "x" });
+  expect(again).toMatchObject({ accepted: true, jobId: first?.jobId });
 });
 
 test("bad configuration: every problem, one a line, exit 2", () => {

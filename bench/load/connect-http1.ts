@@ -70,8 +70,9 @@ function callsOver(method: string) {
       head = next;
     }
     if (received.byteLength < head.end) return;
-    const body = received.subarray(head.bytes.byteLength, head.end);
-    received = received.subarray(head.end);
+    if (received.byteLength > head.end) return fail(new Error(`${method}: more than one answer`));
+    const body = received.subarray(head.bytes.byteLength);
+    received = nothing;
     waiting?.resolve(body);
   };
   return { take, fail, wait: (caller: Waiting) => void (waiting = caller) };

@@ -20,7 +20,7 @@ export interface Job {
 }
 
 /** The database of a queue, started for one round. */
-export interface Database extends AsyncDisposable {
+export interface Database {
   url: string;
   /** CPU time of all its processes; NaN where the platform does not tell. */
   cpuSeconds: () => number;

@@ -3,14 +3,24 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { cpuSecondsOf } from "../process/process-tree.ts";
+import type { Bench } from "../scenario.ts";
 import type { Database } from "./queue.ts";
 
-/** A Redis of one's own in `dir`, which writes every command to a file and syncs that as `appendfsync` says. */
-export async function startRedis(dir: string, appendfsync: "always" | "everysec"): Promise<Database> {
+/** A Redis for one round in `dir`, which writes every command to a file and syncs that as `appendfsync` says. */
+export async function startRedis(
+  { dir, own }: Pick<Bench, "dir" | "own">,
+  appendfsync: "always" | "everysec",
+): Promise<Database> {
   const port = await freePort();
   const settings = { port, bind: "127.0.0.1", dir, appendonly: "yes", appendfsync, save: "" };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const redis = spawn("redis-server", args, { stdio: ["ignore", "pipe", "ignore"] });
+  own({
+    async [Symbol.asyncDispose]() {
+      const exited = once(redis, "exit");
+      if (redis.kill("SIGKILL")) await exited;
+    },
+  });
   const ready = Promise.withResolvers<string>();
   let version = "";
   createInterface(redis.stdout).on("line", (line) => {
@@ -25,10 +35,6 @@ export async function startRedis(dir: string, appendfsync: "always" | "everysec"
     url: `redis://127.0.0.1:${port}`,
     cpuSeconds: () => cpuSecondsOf(pid),
     versions: { Redis: version },
-    async [Symbol.asyncDispose]() {
-      const exited = once(redis, "exit");
-      if (redis.kill("SIGKILL")) await exited;
-    },
   };
 }
 

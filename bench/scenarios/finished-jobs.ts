@@ -21,7 +21,7 @@ export default [
     title: `store-postgres: ${title}`,
     durability: "fsync, Postgres",
     async run(bench) {
-      const database = bench.own(await startPostgresDatabase());
+      const database = await startPostgresDatabase(bench);
       const { versions } = database;
       return { ...(await measureClaims(bench, database.url, database)), versions };
     },

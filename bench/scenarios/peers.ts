@@ -4,7 +4,7 @@ import type { LoopResult } from "../load/loop.ts";
 import { startPostgresDatabase } from "../peers/postgres.ts";
 import type { Database } from "../peers/queue.ts";
 import { startRedis } from "../peers/redis.ts";
-import { type Bench, cpuSecondsOf, type Measurement, type Scenario } from "../scenario.ts";
+import { type Bench, cpuSecondsOf, type Measurement, type Scenario, warmUps } from "../scenario.ts";
 
 /** Another product that takes jobs and works them off, with the database under it. */
 interface Peer {
@@ -12,14 +12,14 @@ interface Peer {
   /** The package, and the file in peers/ that speaks to it. */
   product: string;
   durability: string;
-  startDatabase: (dir: string) => Promise<Database>;
+  startDatabase: (bench: Bench) => Promise<Database>;
   /** A guess at what is done in a second, as for the service. */
   jobsPerSecond: number;
 }
 
 const postgres = { startDatabase: startPostgresDatabase, durability: "fsync, Postgres" };
 
-const redis = (appendfsync: "always" | "everysec") => (dir: string) => startRedis(dir, appendfsync);
+const redis = (appendfsync: "always" | "everysec") => (bench: Bench) => startRedis(bench, appendfsync);
 
 const peers: readonly Peer[] = [
   { ...postgres, name: "graphile-worker", product: "graphile-worker", jobsPerSecond: 15_000 },
@@ -46,6 +46,8 @@ const calmPerSecond = 100;
 export default peers.flatMap((peer): Scenario[] => [
   measure(peer, "add", {
     title: `single jobs added by ${manyCallers} callers`,
+    // As long as the service, which they are compared with.
+    warmUps,
     options: ({ seconds }) => ({ inFlight: manyCallers, seconds }),
   }),
   measure(peer, "toDone", {
@@ -62,9 +64,10 @@ export default peers.flatMap((peer): Scenario[] => [
 function measure(
   peer: Peer,
   question: "add" | "toDone" | "start",
-  { title, options }: { title: string; options: (time: { seconds: number }) => object },
+  asked: { title: string; warmUps?: number; options: (time: { seconds: number }) => object },
 ): Scenario {
   const { name, product, durability } = peer;
+  const { title, warmUps: times = 1, options } = asked;
   const kebab = { add: "add", toDone: "to-done", start: "start" }[question];
   return {
     name: `${name}-${kebab}`,
@@ -73,12 +76,12 @@ function measure(
     unit: "jobs",
     durability,
     async run(bench: Bench): Promise<Measurement> {
-      const database = bench.own(await peer.startDatabase(bench.dir));
+      const database = await peer.startDatabase(bench);
       const child = bench.startChild(new URL("../peers/queue-process.ts", import.meta.url), {
         QUEUE: `${product}.ts`,
         DATABASE: database.url,
       });
-      await child.ask(question, options({ seconds: bench.warmUpSeconds }));
+      await child.ask(question, options({ seconds: times * bench.warmUpSeconds }));
       const before = await cpuSecondsOf([child], database);
       const { count, seconds, p50Ms, p99Ms } = await child.ask<LoopResult>(question, options(bench));
       return {

@@ -1,7 +1,7 @@
 import type { LoopResult } from "../load/loop.ts";
 import { startPostgresDatabase } from "../peers/postgres.ts";
 import type { Database } from "../peers/queue.ts";
-import { type Measurement, measureLoad, type Scenario } from "../scenario.ts";
+import { type Measurement, measureLoad, type Scenario, warmUps } from "../scenario.ts";
 import type { Appends } from "../servers/store-append.ts";
 import { measureToDone, noopHandlers } from "../to-done.ts";
 
@@ -15,7 +15,7 @@ const batches: Scenario = {
   unit: "events",
   durability,
   async run(bench) {
-    const database = bench.own(await startPostgresDatabase());
+    const database = await startPostgresDatabase(bench);
     const service = await bench.startService({ STORE_URL: database.url });
     const load = { protocol: "grpc", calls: { rpc: "IngestBatch", size: 1000 }, inFlight: 8 } as const;
     return told(database, await measureLoad(bench, service, load, database));
@@ -31,7 +31,7 @@ function toDone(name: string, servers: 1 | 2, title: string): Scenario {
     unit: "jobs",
     durability,
     async run(bench) {
-      const database = bench.own(await startPostgresDatabase());
+      const database = await startPostgresDatabase(bench);
       const start = () => bench.startService({ STORE_URL: database.url, ...noopHandlers });
       const first = await start();
       const services = servers === 1 ? ([first] as const) : ([first, await start()] as const);
@@ -47,8 +47,9 @@ const insert: Scenario = {
   unit: "events",
   durability,
   async run(bench) {
-    const { seconds, warmUpSeconds } = bench;
-    const database = bench.own(await startPostgresDatabase());
+    const { seconds } = bench;
+    const warmUpSeconds = warmUps * bench.warmUpSeconds;
+    const database = await startPostgresDatabase(bench);
     const child = bench.startChild(new URL("../servers/postgres-insert.ts", import.meta.url));
     const appends: Appends = { url: database.url, size: 1000, inFlight: 4, warmUpSeconds, seconds };
     const { count, seconds: took, p50Ms, p99Ms } = await child.ask<LoopResult>("insert", appends);
@@ -59,7 +60,11 @@ const insert: Scenario = {
 export default [
   batches,
   toDone("postgres-to-done", 1, "IngestBatch of 1,000 until all jobs are done, no-op handler, over Postgres"),
-  toDone("postgres-two-replicas", 2, "the same, by two servers over one Postgres"),
+  toDone(
+    "postgres-two-replicas",
+    2,
+    "IngestBatch of 1,000 until all jobs are done, no-op handler, by two servers over one Postgres",
+  ),
   insert,
 ];
 

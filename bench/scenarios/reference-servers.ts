@@ -30,11 +30,15 @@ export default [
     ...unary,
     file: "service-noop.ts",
   }),
-  noop("service-noop-http1", "the same, Connect over HTTP/1.1", {
-    ...unary,
-    protocol: "connect-http1",
-    file: "service-noop.ts",
-  }),
+  noop(
+    "service-noop-http1",
+    "this server over a store that keeps nothing, unary, Connect over HTTP/1.1, 100 in flight",
+    {
+      ...unary,
+      protocol: "connect-http1",
+      file: "service-noop.ts",
+    },
+  ),
   noop("grpc-js", "@grpc/grpc-js, no-op unary, 100 in flight", { ...unary, file: "grpc-js.ts" }),
   noop("connect-grpc", "stock connect-node, no-op unary, gRPC, 100 in flight", {
     ...unary,

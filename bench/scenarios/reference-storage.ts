@@ -1,5 +1,5 @@
 import type { LoopResult } from "../load/loop.ts";
-import type { Scenario } from "../scenario.ts";
+import { type Scenario, warmUps } from "../scenario.ts";
 import type { Appends } from "../servers/store-append.ts";
 
 const storeAppend: Scenario = {
@@ -14,7 +14,7 @@ const storeAppend: Scenario = {
       url: `sqlite:${dir}/events.db`,
       size: 1000,
       inFlight: 2,
-      warmUpSeconds,
+      warmUpSeconds: warmUps * warmUpSeconds,
       seconds,
     };
     const { count, seconds: took, p50Ms, p99Ms, cpuSeconds } = await child.ask<LoopResult>("append", appends);

@@ -10,6 +10,7 @@ test("an empty environment gives the defaults", () => {
     storeConnections: 10,
     handlers: undefined,
     maxAttempts: 12,
+    maxQueuedJobs: 2_000_000,
     logLevel: "info",
     logFormat: "json",
     concurrency: 64,

@@ -17,6 +17,8 @@ export interface Config extends HandlerSettings, LogSettings {
   /** Path of a handlers module to run in this process; undefined: remote workers only. */
   handlers: string | undefined;
   maxAttempts: number;
+  /** Jobs that may wait in the store. */
+  maxQueuedJobs: number;
   /** How long it goes on taking requests once /readyz has said no, so that a balancer can look elsewhere. */
   lameDuckMs: number;
 }
@@ -33,6 +35,7 @@ Environment:
   STORE_CONNECTIONS    connections to Postgres, 2 to 200 (10)
   HANDLERS             path of a handlers module to run in this process (none)
   MAX_ATTEMPTS         attempts that a job gets, 1 to 1000 (12)
+  MAX_QUEUED_JOBS      jobs that may wait; then new events are refused (2000000)
 ${handlerUsage}
   LAME_DUCK_MS         how long a stopping server goes on taking requests after /readyz says no (0)
 ${logUsage}
@@ -48,6 +51,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, isTty: boolean): Config
     storeConnections: env.integer("STORE_CONNECTIONS", defaultConnections, { min: 2, max: 200 }),
     handlers: env.text("HANDLERS"),
     maxAttempts: env.integer("MAX_ATTEMPTS", 12, { min: 1, max: 1000 }),
+    maxQueuedJobs: env.integer("MAX_QUEUED_JOBS", 2_000_000, { min: 1, max: 1_000_000_000 }),
     ...readLogSettings(env, isTty),
     ...readHandlerSettings(env, { min: 1000, max: 3_600_000 }),
     // With the grace time of 5 s after it, still within the hard limit of 25 s.

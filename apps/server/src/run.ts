@@ -4,9 +4,11 @@ import { StoreError } from "@event-ingestion/store";
 import { HandlersError } from "@event-ingestion/worker";
 import { readConfig, usage } from "./config.ts";
 import { type Service, startService } from "./service.ts";
+import { setV8Flags } from "./v8-flags.ts";
 
 /** Runs the service as a process of its own; resolves once it listens. */
 export function run(env: NodeJS.ProcessEnv): Promise<Service> {
+  setV8Flags();
   return runProgram({
     name: "event-server",
     usage,

@@ -59,6 +59,8 @@ export function createIngest(
       return appended;
     },
     concurrency: writers,
+    // What is shared is reached over a network: a call would wait for a connection while its deadline runs.
+    early: store.caps.exclusive,
     // The room has limits, which are not for all.
     maxPending: Number.POSITIVE_INFINITY,
     maxPendingBytes: Number.POSITIVE_INFINITY,

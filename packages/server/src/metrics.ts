@@ -49,7 +49,7 @@ export function createMetrics(store: JobStore): Metrics {
   });
   const batch = new Histogram({
     name: "event_append_batch_size",
-    help: "Events that shared one commit.",
+    help: "Events handed to the store in one call.",
     buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10_000],
     registers,
   });

@@ -58,7 +58,11 @@ export function createServer(given: ServerOptions): EventServer {
     refused: () => observe({ kind: "connection", what: "batch-overload" }),
   });
   const claims = createClaims(store, background.signal);
-  const jobs = createBatcher<string, Job | null>({ ...lookupLimits, run: (ids) => store.get(ids) });
+  const jobs = createBatcher<string, Job | null>({
+    ...lookupLimits,
+    early: store.caps.exclusive,
+    run: (ids) => store.get(ids),
+  });
 
   const observeConnection = (event: { what: string; error?: unknown }) =>
     observe({ kind: "connection", ...event });

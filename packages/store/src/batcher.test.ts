@@ -6,7 +6,9 @@ import { StoreError } from "./store-error.ts";
 
 /** A batcher over calls that the test answers by hand. */
 function setup(
-  overrides: { concurrency?: number; maxBatch?: number; maxBatchBytes?: number; maxPending?: number } = {},
+  overrides: Partial<
+    Record<"concurrency" | "maxBatch" | "maxBatchBytes" | "maxPending", number> & { early: boolean }
+  > = {},
 ) {
   const calls: { items: readonly string[]; answer: () => void; fail: (error: Error) => void }[] = [];
   const batcher = createBatcher<string, string>({
@@ -90,7 +92,7 @@ test("as many calls are under way as concurrency allows", async () => {
 });
 
 test("many small groups are handed over early: once as many wait as the last call took, in one more call", async () => {
-  const { batcher, calls, answerAll } = setup({ maxBatch: 30, maxPending: 100 });
+  const { batcher, calls, answerAll } = setup({ early: true, maxBatch: 30, maxPending: 100 });
   const submit = (count: number) => Array.from({ length: count }, () => batcher.submit(["a"]));
   const sizes = () => calls.map(({ items }) => items.length);
   const answers = submit(9);
@@ -110,20 +112,22 @@ test("many small groups are handed over early: once as many wait as the last cal
 });
 
 test("few groups, and what would make the store's work longer than a full call, are not handed over early", async () => {
-  const few = setup({ maxBatch: 100, maxPending: 100 });
+  const few = setup({ early: true, maxBatch: 100, maxPending: 100 });
   await underWay(few.batcher, ["a"]);
   for (let n = 0; n < 7; n++) void few.batcher.submit(["b"]);
-  const large = setup({ maxBatch: 30, maxPending: 100 });
+  const large = setup({ early: true, maxBatch: 30, maxPending: 100 });
   for (let n = 0; n < 8; n++) void large.batcher.submit(["a", "b"]);
   await settled();
   for (let n = 0; n < 8; n++) void large.batcher.submit(["c", "d"]);
   await settled();
-  const heavy = setup({ maxBatch: 100, maxBatchBytes: 15, maxPending: 100 });
-  for (let n = 0; n < 8; n++) void heavy.batcher.submit(["a"]);
-  await settled();
-  for (let n = 0; n < 8; n++) void heavy.batcher.submit(["b"]);
-  await settled();
-  expect([few, large, heavy].map(({ calls }) => calls.length)).toEqual([1, 1, 1]);
+  const heavy = setup({ early: true, maxBatch: 100, maxBatchBytes: 15, maxPending: 100 });
+  const unasked = setup({ maxBatch: 100, maxPending: 100 });
+  for (const items of [["a"], ["b"]]) {
+    for (let n = 0; n < 8; n++) void heavy.batcher.submit(items);
+    for (let n = 0; n < 8; n++) void unasked.batcher.submit(items);
+    await settled();
+  }
+  expect([few, large, heavy, unasked].map(({ calls }) => calls.length)).toEqual([1, 1, 1, 1]);
 });
 
 test("a failed call rejects all its groups with the same error, and the next call goes on", async () => {
@@ -233,7 +237,6 @@ test("whoever waits is asked late for a signal, and once; it may have aborted be
 });
 
 test("many that are aborted leave, the others keep their order", async () => {
-  // With the one under way there are too many to be handed over early.
   const { batcher, calls, answerAll } = setup({ maxPending: 100, maxBatch: 90 });
   await underWay(batcher, ["first"]);
   const { caller, abort } = controller();

@@ -4,8 +4,13 @@ import { StoreError } from "./store-error.ts";
 export interface BatcherOptions<T, R> {
   /** One call for the items of many groups; one result per item, in order. */
   run: (items: readonly T[]) => Promise<R[]>;
-  /** Calls that run at once. One more may be handed over early, so it must be possible to call while that many run. */
+  /** Calls that run at once. */
   concurrency: number;
+  /**
+   * Whether one more may be handed over early, to begin as soon as another ends. For what queues such a call at no cost: where
+   * a deadline runs from the call on, it would run while the call waits. Default: false.
+   */
+  early?: boolean;
   /** Items in one call. A larger group is refused. */
   maxBatch: number;
   /** Bytes in one call, as `bytesOf` counts them; a single group may exceed it. */
@@ -69,8 +74,8 @@ const minEarly = 8;
  * adds no delay. With all calls busy, groups wait and leave together as soon as one ends: the batch size follows the arrival
  * rate times the duration of a call.
  *
- * Of many small groups, as many as were in the last call make one that is handed over before that one has ended: it begins
- * at once then, and not when this thread has found the time to hear of the end.
+ * With `early`, as many small groups as were in the last call make one that is handed over before that one has ended: it
+ * begins at once then, and not when this thread has found the time to hear of the end.
  */
 export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R> {
   /** In the order they came. Not a Set: what has been in one is kept from quick garbage collections. */
@@ -121,6 +126,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   };
 
   const mayCallEarly = () =>
+    options.early === true &&
     underWay === options.concurrency &&
     waiting.length - gone >= Math.max(minEarly, last.groups) &&
     last.items + pending.items <= options.maxBatch &&

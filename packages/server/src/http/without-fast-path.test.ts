@@ -9,6 +9,7 @@ describe("without the fast path", async () => {
   await import("./byte-budget.test.ts");
   await import("./cut-request.test.ts");
   await import("./element-limits.test.ts");
+  await import("./fast/fast-unary.test.ts");
   await import("./fuzz.test.ts");
   await import("./http2-sessions.test.ts");
   await import("./listener.test.ts");

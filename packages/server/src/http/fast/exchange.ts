@@ -39,10 +39,10 @@ export interface Exchange {
 }
 
 /**
- * A string is sent in one piece with its header; bytes are gathered with it, at a twentieth of a call. Up to this size Node
- * encodes a string on the stack.
+ * A string is sent in one piece with its header; bytes are gathered with it, at a twentieth of a call. Up to 16 KiB, with its
+ * header, Node encodes a string on the stack.
  */
-const maxTextBytes = 16 * 1024;
+const maxTextBytes = 15 * 1024;
 
 /** Over HTTP/1.1. */
 export class Http1Exchange implements Exchange {
