@@ -14,7 +14,7 @@ function ingest(name: string, title: string, load: Pick<Load, "protocol" | "inFl
 }
 
 export default [
-  ...[1, 100, 250].map((inFlight) =>
+  ...[1, 64, 100, 250].map((inFlight) =>
     ingest(`ingest-grpc-${inFlight}`, "gRPC", { protocol: "grpc", inFlight }),
   ),
   ingest("ingest-http1-100", "Connect over HTTP/1.1", { protocol: "connect-http1", inFlight: 100 }),
