@@ -120,7 +120,7 @@ function tell(results: readonly EventResponse[], observe: (event: ServerEvent) =
 }
 
 function rejection(error: unknown): Rejection {
-  if (!(error instanceof ConnectError)) return "unavailable";
-  if (error.code === Code.Canceled || error.code === Code.DeadlineExceeded) return "aborted";
-  return "unavailable";
+  // Connect aborts with an error of its own or with the platform's AbortError.
+  const { code } = ConnectError.from(error);
+  return code === Code.Canceled || code === Code.DeadlineExceeded ? "aborted" : "unavailable";
 }

@@ -1,7 +1,7 @@
 import type { Outcome } from "@event-ingestion/api";
 
 /** Why an event or a request was turned away. */
-export type Rejection = "invalid" | "overloaded" | "unavailable" | "aborted";
+export type Rejection = "invalid" | "unavailable" | "aborted";
 
 /** What the server tells about itself; logs, metrics and tests all come from here. Never holds a payload. */
 export type ServerEvent =

@@ -4,7 +4,7 @@ import { RetryInfoSchema } from "@event-ingestion/api/error-details";
 import { StoreError } from "@event-ingestion/store";
 import { expect, test, vi } from "vitest";
 import { createServer } from "./server.ts";
-import { gate, refusal, startServer } from "./testing/start-server.ts";
+import { refusal, startServer } from "./testing/start-server.ts";
 
 test.each(["overloaded", "unavailable"] as const)(
   "%s: a new event is UNAVAILABLE with a delay, one that is known is still answered",
@@ -133,89 +133,6 @@ test("a bug is answered internal with an id that is in the log, and nothing of i
   const logged = events.find((event) => event.kind === "internal-error");
   expect(logged?.error).toMatchObject({ message: "secret detail" });
   expect(error.rawMessage).toContain(logged?.id);
-});
-
-test("a deadline that passes before the write: nothing is stored", async () => {
-  const busy = gate();
-  const reached = gate();
-  const { client, store, events } = await startServer((real) => ({
-    append: async (batch) => {
-      reached.open();
-      await busy.opened;
-      return real.append(batch);
-    },
-  }));
-  const first = client.ingestEvent({ eventId: "first" });
-  await reached.opened;
-  const error = await refusal(client.ingestEvent({ eventId: "late" }, { timeoutMs: 200 }));
-  expect(error.code).toBe(Code.DeadlineExceeded);
-  await vi.waitFor(
-    () => expect(events).toContainEqual({ kind: "rejected", reason: "aborted", count: 1 }),
-    10_000,
-  );
-  busy.open();
-  expect((await first).accepted).toBe(true);
-  expect(await store.find("", ["late"])).toEqual([null]);
-});
-
-test("a cancel once the write is under way: stored once, and the retry is a duplicate", async () => {
-  const busy = gate();
-  const reached = gate();
-  const { client } = await startServer((real) => ({
-    append: async (batch) => {
-      reached.open();
-      await busy.opened;
-      return real.append(batch);
-    },
-  }));
-  const aborter = new AbortController();
-  const cancelled = refusal(client.ingestEvent({ eventId: "a" }, { signal: aborter.signal }));
-  await reached.opened;
-  aborter.abort();
-  expect((await cancelled).code).toBe(Code.Canceled);
-  busy.open();
-  expect((await client.ingestEvent({ eventId: "a" })).outcome).toBe(Outcome.DUPLICATE);
-});
-
-test("events that arrive while a commit is under way share the next", async () => {
-  const sizes: number[] = [];
-  const busy = gate();
-  const { client } = await startServer((real) => ({
-    append: async (batch) => {
-      sizes.push(batch.length);
-      await busy.opened;
-      return real.append(batch);
-    },
-  }));
-  const calls = Array.from({ length: 50 }, (_, n) => client.ingestEvent({ eventId: `e${n}` }));
-  await vi.waitFor(() => expect(sizes).toHaveLength(1));
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  busy.open();
-  const jobs = new Set((await Promise.all(calls)).map(({ jobId }) => jobId));
-  expect(jobs.size).toBe(50);
-  expect(sizes.length).toBeLessThan(10);
-});
-
-test("close answers what is in flight, says NOT_SERVING meanwhile, and takes nothing after", async () => {
-  const busy = gate();
-  const reached = gate();
-  const { client, server, store, events } = await startServer((real) => ({
-    append: async (batch) => {
-      reached.open();
-      await busy.opened;
-      return real.append(batch);
-    },
-  }));
-  const inFlight = client.ingestEvent({ eventId: "a" });
-  await reached.opened;
-  const closing = server.close();
-  expect(server.readiness).toEqual({ ready: false, reason: "draining" });
-  busy.open();
-  const { jobId } = await inFlight;
-  await closing;
-  expect(await store.find("", ["a"])).toEqual([jobId]);
-  expect((await refusal(client.ingestEvent({ eventId: "b" }))).code).toBe(Code.Unavailable);
-  expect(events.map(({ kind }) => kind)).toContain("drained");
 });
 
 test("a port that is taken is one clear error", async () => {
