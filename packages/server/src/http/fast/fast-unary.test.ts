@@ -171,7 +171,8 @@ test.each([
     outcome: "deadline_exceeded",
   });
   expect(left[0]).toBeLessThanOrEqual(100);
-  expect(left[1]).toBeLessThanOrEqual(0);
+  // Connect reckons with the wall clock's whole milliseconds, timers with another clock.
+  expect(left[1]).toBeLessThanOrEqual(1);
 });
 
 test("a request that goes on after it was answered sees the answer, and is ended without an error", async () => {
