@@ -163,14 +163,16 @@ function diesOfConnections(dir: string): URL {
 }
 
 test("what is ready too late is ended, too", async () => {
+  const over = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
   const late = fake("peer", async ({ own }) => {
-    await sleep(200);
+    await over.promise;
     own({ [Symbol.asyncDispose]: async () => ended.resolve() });
     return counted(1);
   });
   const [result] = await runRounds([{ ...late, limitSeconds: 0.05 }], options, quiet);
   expect(result?.failure).toBe("took longer than 0.05 s");
+  over.resolve();
   await ended.promise;
 });
 

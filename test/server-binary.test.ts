@@ -100,6 +100,19 @@ test.each([
   expect(status).toBe(1);
 });
 
+test("V8 has its flags before any code of a user runs", () => {
+  const { PATH } = process.env;
+  const args = ["--no-allocation-site-pretenuring", "--print", "v8.cachedDataVersionTag()"];
+  // The tag stands for the flags, too. A flag that V8 does not know ends the process.
+  const expected = spawnSync(process.execPath, args, { env: { PATH }, encoding: "utf8" });
+  expect(expected).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\n$/) });
+  using dir = tempDir();
+  const path = join(dir.path, "handlers.mjs");
+  writeFileSync(path, "import v8 from 'node:v8'; throw new Error(`tag ${v8.cachedDataVersionTag()}`)");
+  const { stderr } = start({ STORE_URL: "sqlite::memory:", HANDLERS: path });
+  expect(stderr).toContain(`tag ${expected.stdout.trim()} `);
+});
+
 test("a store that another process has open: who holds it, exit 1", async () => {
   using dir = tempDir();
   const env = { STORE_URL: `sqlite:${dir.path}/events.db` };
