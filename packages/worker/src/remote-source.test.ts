@@ -236,7 +236,8 @@ test("a server that asks for patience gets it", async () => {
   const worker = start(remote(url, [refuse]), async () => undefined);
   const startedAt = performance.now();
   await worker.until("store-error", 3);
-  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(3000);
+  // Each of three timers may end within its last millisecond.
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(2997);
   expect(claims).toBeLessThanOrEqual(4);
 });
 

@@ -110,7 +110,8 @@ test("an attempt that takes too long is over, even if its handler goes on", asyn
     { outcome: "retry", jobId: slow, error: "handler timed out after 100 ms" },
     { outcome: "succeeded", jobId: quick },
   ]);
-  expect(worker.settled()[0]?.durationMs).toBeGreaterThanOrEqual(100);
+  // A timer counts whole milliseconds, and may end within its last one.
+  expect(worker.settled()[0]?.durationMs).toBeGreaterThanOrEqual(99);
   expect(signals.map(({ reason }) => reason)).toMatchObject([
     { name: "TimeoutError", message: "handler timed out after 100 ms" },
   ]);
