@@ -22,6 +22,5 @@ export default [
 ];
 
 function order(fifo: string): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   orders.postMessage(fifo);
 }

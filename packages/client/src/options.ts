@@ -3,7 +3,7 @@ import type { RetryPolicy } from "./retry.ts";
 
 /** What `createEventClient` takes. Only `transport` must be given. */
 export interface EventClientOptions {
-  /** How to reach the server: any transport of @connectrpc/connect-node or @connectrpc/connect-web. */
+  /** How to reach the server: a transport of @connectrpc/connect-node or @connectrpc/connect-web. */
   transport: Transport;
   /**
    * Whether `ingestMany` may use IngestStream. It does so once an empty batch was answered on a stream; a way to the

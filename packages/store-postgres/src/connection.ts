@@ -20,7 +20,7 @@ export interface Statement {
 export type Effect = "nothing" | "commits" | "promises";
 
 /** @throws StoreError */
-export type Query = <Row>(
+export type Query = <Row extends object>(
   statement: Statement,
   values?: readonly unknown[],
   effect?: Effect,
@@ -81,7 +81,7 @@ export async function connect({ name, url }: Host, timeoutMs: number): Promise<C
     );
   };
 
-  const query: Query = async <Row>(
+  const query: Query = async <Row extends object>(
     statement: Statement,
     values?: readonly unknown[],
     effect: Effect = "nothing",
@@ -89,8 +89,7 @@ export async function connect({ name, url }: Host, timeoutMs: number): Promise<C
     warned = false;
     let rows: Row[];
     try {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the statement says what its rows are
-      rows = (await client.query({ ...statement, ...(values && { values: [...values] }) })).rows as Row[];
+      ({ rows } = await client.query<Row>({ ...statement, ...(values && { values: [...values] }) }));
     } catch (error) {
       const rolledBack = await hasRolledBack(error);
       const why =

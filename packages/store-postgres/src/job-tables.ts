@@ -45,7 +45,7 @@ interface Call {
  * Asks the tables of that day: Postgres then plans and locks 3 tables, not those of a month, and has one to look into.
  * For a day that this process does not know all tables are asked, and so they are for one that was dropped meanwhile.
  */
-export function searchDay<Row>(
+export function searchDay<Row extends object>(
   { others, days }: Context,
   day: string,
   { kind, textOf }: JobSearch,
@@ -62,7 +62,7 @@ export function searchDay<Row>(
 }
 
 /** Asks the tables of the days of the jobs; their ids are the statement's parameter. */
-export async function searchJobs<Row>(
+export async function searchJobs<Row extends object>(
   context: Context,
   ids: readonly JobId[],
   statement: JobSearch,

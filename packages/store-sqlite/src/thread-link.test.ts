@@ -31,7 +31,6 @@ test("when the thread dies, what was under way is told so, and nothing hangs", a
 test("a thread that breaks says why", async () => {
   const { store, thread } = await openWithThread();
   // No call of the port is a message without a name, so nothing expects it.
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   thread.postMessage(null);
   const reason = await store.ended;
   expect(reason).toMatchObject({ reason: "unavailable", message: "the thread of the store failed" });

@@ -47,7 +47,6 @@ export async function startThread(
   const ended = Promise.withResolvers<StoreError>();
   let refusal: StoreError | undefined;
 
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   const ask = (message: Asked) => worker.postMessage(message);
   const refuseCalls = (reason: StoreError) => {
     if (refusal !== undefined) return;

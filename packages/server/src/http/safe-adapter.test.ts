@@ -123,9 +123,8 @@ test.each(protocols)("%s: of a bug the client sees an id, and the log the rest",
   const server = await startServer({
     echo: {
       say: bug,
-      // oxlint-disable-next-line require-yield -- the failure comes before the first message
       async *count() {
-        bug();
+        yield bug();
       },
       chat: bug,
     },
@@ -205,9 +204,8 @@ test.each([
   const fail = () => {
     throw new ConnectError(message, Code.NotFound);
   };
-  // oxlint-disable-next-line require-yield -- the failure comes before the first message
   const count = async function* count() {
-    fail();
+    yield fail();
   };
   const server = await startServer({ echo: { say: fail, count } });
   for (const method of ["Say", "Count"]) {

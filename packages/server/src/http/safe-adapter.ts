@@ -49,7 +49,7 @@ export interface SafeAdapterOptions extends Pick<
   ConnectRouterOptions,
   "shutdownSignal" | "requestGate" | "interceptors"
 > {
-  /** Registers the rpcs. Give no options to `router.service`: any turn on what was turned off for the router. */
+  /** Registers the rpcs. Give `router.service` no options: they turn on what is off for the router. */
   routes: (router: ConnectRouter) => void;
   /** Answers requests for paths that are no rpc. */
   fallback: NodeHandler;
