@@ -21,48 +21,50 @@ import {
 
 /** A job that kills its workers takes others along twice, and then runs alone. */
 export function aloneCases(check: Case): void {
-  check("C18 after its first loss a job runs in company", async (engine) => {
-    const { store } = engine;
+  check("C18 after its first loss a job runs in company", async ({ engine, store }) => {
     const ids = await acceptAll(store, newEvents(5));
     await loseAll(engine, ids);
     expect(await claimIds(store, await store.openSession("worker", longMs))).toEqual(ids);
   });
 
-  check("C18 after its second loss a job is handed out alone, before all others", async (engine) => {
-    const { store, spanMs, elapse } = engine;
-    const jobId = await accept(store);
-    await lose(engine, jobId);
-    await take(store, await store.openSession("lost", spanMs));
-    const others = await acceptAll(store, newEvents(3));
-    await elapse();
-    await maintainAll(store);
-    const session = await store.openSession("worker", longMs);
-    expect(await claimIds(store, session)).toEqual([jobId]);
-    expect(await jobOf(store, jobId)).toMatchObject({ state: "RUNNING", attempts: 3 });
-    expect(await claimIds(store, session)).toEqual([]);
-    expect(await store.settle(session, [verdictOn(jobId, endings.SUCCEEDED, 3)])).toEqual(["ok"]);
-    expect(await claimIds(store, session)).toEqual(others);
-  });
+  check(
+    "C18 after its second loss a job is handed out alone, before all others",
+    async ({ engine, store, spanMs, elapse }) => {
+      const jobId = await accept(store);
+      await lose(engine, jobId);
+      await take(store, await store.openSession("lost", spanMs));
+      const others = await acceptAll(store, newEvents(3));
+      await elapse();
+      await maintainAll(store);
+      const session = await store.openSession("worker", longMs);
+      expect(await claimIds(store, session)).toEqual([jobId]);
+      expect(await jobOf(store, jobId)).toMatchObject({ state: "RUNNING", attempts: 3 });
+      expect(await claimIds(store, session)).toEqual([]);
+      expect(await store.settle(session, [verdictOn(jobId, endings.SUCCEEDED, 3)])).toEqual(["ok"]);
+      expect(await claimIds(store, session)).toEqual(others);
+    },
+  );
 
-  check("C18 while such a job is due, a session that holds others gets nothing", async (engine) => {
-    const { store } = engine;
-    const session = await store.openSession("worker", longMs);
-    const held = await acceptAll(store, newEvents(2));
-    expect(await claimIds(store, session)).toEqual(held);
-    const jobId = await suspect(engine);
-    const other = await accept(store);
-    expect(await claimIds(store, session)).toEqual([]);
-    const [first = "", second = ""] = held;
-    await store.settle(session, [verdictOn(first, endings.SUCCEEDED)]);
-    expect(await claimIds(store, session)).toEqual([]);
-    await store.settle(session, [verdictOn(second, endings.DEAD)]);
-    expect(await claimIds(store, session)).toEqual([jobId]);
-    await store.closeSession(session);
-    expect((await jobOf(store, other)).state).toBe("QUEUED");
-  });
+  check(
+    "C18 while such a job is due, a session that holds others gets nothing",
+    async ({ engine, store }) => {
+      const session = await store.openSession("worker", longMs);
+      const held = await acceptAll(store, newEvents(2));
+      expect(await claimIds(store, session)).toEqual(held);
+      const jobId = await suspect(engine);
+      const other = await accept(store);
+      expect(await claimIds(store, session)).toEqual([]);
+      const [first = "", second = ""] = held;
+      await store.settle(session, [verdictOn(first, endings.SUCCEEDED)]);
+      expect(await claimIds(store, session)).toEqual([]);
+      await store.settle(session, [verdictOn(second, endings.DEAD)]);
+      expect(await claimIds(store, session)).toEqual([jobId]);
+      await store.closeSession(session);
+      expect((await jobOf(store, other)).state).toBe("QUEUED");
+    },
+  );
 
-  check("C18 once another session has taken it, the others go on", async (engine) => {
-    const { store } = engine;
+  check("C18 once another session has taken it, the others go on", async ({ engine, store }) => {
     const busy = await store.openSession("busy", longMs);
     const held = await accept(store);
     expect(await claimIds(store, busy)).toEqual([held]);
@@ -74,8 +76,7 @@ export function aloneCases(check: Case): void {
     expect(await claimIds(store, idle)).toEqual([]);
   });
 
-  check("C18 several such jobs run one in a session", async (engine) => {
-    const { store } = engine;
+  check("C18 several such jobs run one in a session", async ({ engine, store }) => {
     const ids = await suspects(engine, 3);
     await accept(store);
     const session = await store.openSession("first", longMs);
@@ -89,8 +90,7 @@ export function aloneCases(check: Case): void {
 
   check(
     "C18 such a job holds nobody back while it waits for its retry, and then runs alone",
-    async (engine) => {
-      const { store, spanMs, elapse } = engine;
+    async ({ engine, store, spanMs, elapse }) => {
       const jobId = await suspect(engine);
       const session = await store.openSession("worker", longMs);
       const { attempt } = await take(store, session);
@@ -104,21 +104,22 @@ export function aloneCases(check: Case): void {
     },
   );
 
-  check("C18 a released job runs alone again, one that was cancelled holds nobody back", async (engine) => {
-    const { store } = engine;
-    const jobId = await suspect(engine);
-    const session = await store.openSession("worker", longMs);
-    const { attempt } = await take(store, session);
-    await store.settle(session, [{ jobId, attempt, as: "release" }]);
-    const others = await acceptAll(store, newEvents(2));
-    expect(await claimIds(store, session)).toEqual([jobId]);
-    await store.closeSession(session);
-    expect(await store.cancel([jobId])).toEqual(["cancelled"]);
-    expect(await claimIds(store, await store.openSession("next", longMs))).toEqual(others);
-  });
+  check(
+    "C18 a released job runs alone again, one that was cancelled holds nobody back",
+    async ({ engine, store }) => {
+      const jobId = await suspect(engine);
+      const session = await store.openSession("worker", longMs);
+      const { attempt } = await take(store, session);
+      await store.settle(session, [{ jobId, attempt, as: "release" }]);
+      const others = await acceptAll(store, newEvents(2));
+      expect(await claimIds(store, session)).toEqual([jobId]);
+      await store.closeSession(session);
+      expect(await store.cancel([jobId])).toEqual(["cancelled"]);
+      expect(await claimIds(store, await store.openSession("next", longMs))).toEqual(others);
+    },
+  );
 
-  check("C18 a redrive clears the losses, so the job has company again", async (engine) => {
-    const { store } = engine;
+  check("C18 a redrive clears the losses, so the job has company again", async ({ engine, store }) => {
     const jobId = await suspect(engine);
     await lose(engine, jobId);
     expect((await jobOf(store, jobId)).state).toBe("DEAD");
@@ -127,39 +128,43 @@ export function aloneCases(check: Case): void {
     expect(await claimIds(store, await store.openSession("worker", longMs))).toEqual([jobId, ...others]);
   });
 
-  check("C19 of all that a job takes along, however often, only that job dies", async (engine) => {
-    const { store, spanMs, elapse } = engine;
-    const ids = await acceptAll(store, newEvents(20));
-    const [poison = ""] = ids.slice(10);
-    let lives = 0;
-    while ((await store.counts()).byState.QUEUED > 0) {
-      const session = await store.openSession(`life ${++lives}`, spanMs);
-      await workUntilKilled(store, session, poison);
-      await elapse();
-      await maintainAll(store);
-    }
-    expect(lives).toBeLessThanOrEqual(4);
-    expect(await detailOf(store, poison)).toMatchObject({
-      state: "DEAD",
-      attempts: 3,
-      errors: [{ error: "worker lost" }, { error: "worker lost" }, { error: "worker lost" }],
-    });
-    expect((await store.counts()).byState).toMatchObject({ SUCCEEDED: 19, DEAD: 1 });
-  });
+  check(
+    "C19 of all that a job takes along, however often, only that job dies",
+    async ({ store, spanMs, elapse }) => {
+      const ids = await acceptAll(store, newEvents(20));
+      const [poison = ""] = ids.slice(10);
+      let lives = 0;
+      while ((await store.counts()).byState.QUEUED > 0) {
+        const session = await store.openSession(`life ${++lives}`, spanMs);
+        await workUntilKilled(store, session, poison);
+        await elapse();
+        await maintainAll(store);
+      }
+      expect(lives).toBeLessThanOrEqual(4);
+      expect(await detailOf(store, poison)).toMatchObject({
+        state: "DEAD",
+        attempts: 3,
+        errors: [{ error: "worker lost" }, { error: "worker lost" }, { error: "worker lost" }],
+      });
+      expect((await store.counts()).byState).toMatchObject({ SUCCEEDED: 19, DEAD: 1 });
+    },
+  );
 
-  check("C19 however low the limit, no job dies that was never lost alone", async (engine) => {
-    const { store, spanMs, elapse } = engine;
-    await acceptAll(store, newEvents(2));
-    const loseClaimed = async () => {
-      const leased = await store.claim(await store.openSession("lost", spanMs), 10);
-      await elapse();
-      const { requeued, died } = await maintainAll(store, { ...keepAll, workerLostLimit: 1 });
-      return { claimed: leased.length, requeued, died };
-    };
-    expect(await loseClaimed()).toEqual({ claimed: 2, requeued: 2, died: 0 });
-    expect(await loseClaimed()).toEqual({ claimed: 2, requeued: 2, died: 0 });
-    expect(await loseClaimed()).toEqual({ claimed: 1, requeued: 0, died: 1 });
-  });
+  check(
+    "C19 however low the limit, no job dies that was never lost alone",
+    async ({ store, spanMs, elapse }) => {
+      await acceptAll(store, newEvents(2));
+      const loseClaimed = async () => {
+        const leased = await store.claim(await store.openSession("lost", spanMs), 10);
+        await elapse();
+        const { requeued, died } = await maintainAll(store, { ...keepAll, workerLostLimit: 1 });
+        return { claimed: leased.length, requeued, died };
+      };
+      expect(await loseClaimed()).toEqual({ claimed: 2, requeued: 2, died: 0 });
+      expect(await loseClaimed()).toEqual({ claimed: 2, requeued: 2, died: 0 });
+      expect(await loseClaimed()).toEqual({ claimed: 1, requeued: 0, died: 1 });
+    },
+  );
 }
 
 /** A due job that was lost twice. Nothing else may be due. */

@@ -1,5 +1,5 @@
-import { test } from "vitest";
-import type { Caps, JobStore } from "../job-store.ts";
+import { type TestAPI, test } from "vitest";
+import type { JobStore } from "../job-store.ts";
 import type { ConformanceBackend } from "./backend.ts";
 
 /** The engine under test with a store of its own for one case. */
@@ -15,36 +15,33 @@ export interface Engine {
   reopen: () => Promise<JobStore>;
 }
 
-/** Why a case does not apply to an engine with these capabilities, or undefined if it does. */
-export type Unless = (caps: Caps, store: JobStore) => string | undefined;
+/** What a case may ask for. Each case gets a store of its own. */
+interface Fixtures extends Engine {
+  readonly engine: Engine;
+}
 
-/** Declares one case. One that does not apply is reported as skipped, with the reason. */
-export type Case = (title: string, run: (engine: Engine) => Promise<void>, unless?: Unless) => void;
+/** Declares one case. One that asks for what the engine cannot do is reported as skipped, with the reason. */
+export type Case = TestAPI<Fixtures>;
 
-/** Much, since some engines sleep where others move a clock. */
-const timeoutMs = 60_000;
-
-/** The data ends with the handle, so there is nothing to open again. */
-export const unlessMemory = ({ durability }: Caps): string | undefined =>
-  durability === "memory" ? "nothing in memory can be opened again" : undefined;
-
-/** Cases over this backend: each opens a store of its own, named after its code, and closes it in the end. */
+/** Cases over this backend. The store of a case is named after its code, and closed in the end. */
 export function createCase(backend: ConformanceBackend): Case {
   let cases = 0;
-  return (title, run, unless) => {
-    // oxlint-disable-next-line vitest/valid-title, vitest/expect-expect -- both are the case's
-    test(title, { timeout: timeoutMs }, async ({ skip }) => {
-      const code = title.slice(0, title.indexOf(" ")).toLowerCase();
+  return test.extend<Fixtures>({
+    engine: async ({ task }, use) => {
+      const code = task.name.slice(0, task.name.indexOf(" ")).toLowerCase();
       const { engine, close } = await startEngine(backend, `${code}-${++cases}`);
-      try {
-        const reason = unless?.(engine.store.caps, engine.store);
-        if (reason !== undefined) skip(reason);
-        await run(engine);
-      } finally {
-        await close();
-      }
-    });
-  };
+      await use(engine);
+      await close();
+    },
+    store: ({ engine }, use) => use(engine.store),
+    spanMs: backend.spanMs,
+    elapse: ({ engine }, use) => use(engine.elapse),
+    second: ({ engine }, use) => use(engine.second),
+    reopen: ({ engine, skip }, use) => {
+      skip(engine.store.caps.durability === "memory", "nothing in memory can be opened again");
+      return use(engine.reopen);
+    },
+  });
 }
 
 /** Opens the store of that name. The caller closes it. */

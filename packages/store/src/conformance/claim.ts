@@ -47,25 +47,27 @@ export function claimCases(check: Case): void {
     expect([job.nextAttemptAt, job.finishedAt]).toEqual([undefined, undefined]);
   });
 
-  check("C1 fresh, retried and scheduled jobs in one claim each carry their own payload", async (engine) => {
-    const { store, spanMs, elapse } = engine;
-    const payloads = ["first", "", "\0", "ü".repeat(40_000), "last", "retried", "scheduled"].map(bytes);
-    const retried = await accept(store, { payload: payloads[5] ?? bytes("") });
-    const session = await store.openSession("worker", longMs);
-    const { attempt } = await take(store, session);
-    await store.settle(session, [{ jobId: retried, attempt, as: "retry", delayMs: 0, error: "again" }]);
-    const scheduled = { payload: payloads[6] ?? bytes(""), runAt: (await nowOf(store)) + spanMs / 2 };
-    const fresh = payloads.slice(0, 5).map((payload) => newEvent({ payload }));
-    const ids = [...(await acceptAll(store, fresh)), retried, await accept(store, scheduled)];
-    await elapse();
-    const leased = await store.claim(session, 10);
-    const claimed = new Map(
-      leased.map(({ jobId, event }) => [jobId, Buffer.from(event.payload).toString("hex")]),
-    );
-    expect(claimed).toEqual(
-      new Map(ids.map((jobId, index) => [jobId, Buffer.from(payloads[index] ?? []).toString("hex")])),
-    );
-  });
+  check(
+    "C1 fresh, retried and scheduled jobs in one claim each carry their own payload",
+    async ({ store, spanMs, elapse }) => {
+      const payloads = ["first", "", "\0", "ü".repeat(40_000), "last", "retried", "scheduled"].map(bytes);
+      const retried = await accept(store, { payload: payloads[5] ?? bytes("") });
+      const session = await store.openSession("worker", longMs);
+      const { attempt } = await take(store, session);
+      await store.settle(session, [{ jobId: retried, attempt, as: "retry", delayMs: 0, error: "again" }]);
+      const scheduled = { payload: payloads[6] ?? bytes(""), runAt: (await nowOf(store)) + spanMs / 2 };
+      const fresh = payloads.slice(0, 5).map((payload) => newEvent({ payload }));
+      const ids = [...(await acceptAll(store, fresh)), retried, await accept(store, scheduled)];
+      await elapse();
+      const leased = await store.claim(session, 10);
+      const claimed = new Map(
+        leased.map(({ jobId, event }) => [jobId, Buffer.from(event.payload).toString("hex")]),
+      );
+      expect(claimed).toEqual(
+        new Map(ids.map((jobId, index) => [jobId, Buffer.from(payloads[index] ?? []).toString("hex")])),
+      );
+    },
+  );
 
   check("C2 claim takes no more than max", async ({ store }) => {
     await acceptAll(store, newEvents(5));

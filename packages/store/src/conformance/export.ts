@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { JobId, JobStore, StoredJob } from "../job-store.ts";
-import type { Case, Unless } from "./case.ts";
+import type { Case, Engine } from "./case.ts";
 import {
   accept,
   acceptAll,
@@ -20,47 +20,53 @@ import {
 
 /** Jobs that leave for another store. */
 export function exportCases(check: Case): void {
-  const checkExport: Case = (title, run) => check(title, run, unlessAbsent);
-
-  checkExport("V1 jobs of every state leave with all that is kept of them, oldest first", async (engine) => {
-    const { store } = engine;
-    const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    const retrying = await start(store, { tenant: "t2", type: "", timestamp: -5n });
-    await store.settle(retrying.session, [
-      verdictOn(retrying.jobId, { as: "retry", delayMs: longMs, error: "later" }),
-    ]);
-    const succeeded = await start(store, { payload: new Uint8Array([0, 255, 1]) });
-    const result = new Uint8Array([0, 1, 2]);
-    await store.settle(succeeded.session, [verdictOn(succeeded.jobId, { as: "succeeded", result })]);
-    const dead = await finished(store, "DEAD");
-    const redriven = await finished(store, "DEAD", { maxAttempts: 3 });
-    await store.redrive([redriven]);
-    await take(store, await store.openSession("worker", longMs));
-    const lost = await accept(store, { maxAttempts: 7 });
-    await lose(engine, lost);
-    const scheduled = await accept(store, { runAt: (await nowOf(store)) + longMs, trace });
-    const fresh = await accept(store);
-
-    const expected: [JobId, Partial<StoredJob>][] = [
-      [retrying.jobId, { budget: 12, losses: 0, state: "QUEUED" }],
-      [succeeded.jobId, { budget: 12, losses: 0, state: "SUCCEEDED" }],
-      [dead, { budget: 12, losses: 0, state: "DEAD" }],
-      [redriven, { budget: 3, losses: 0, state: "RUNNING", maxAttempts: 4 }],
-      [lost, { budget: 7, losses: 1, state: "QUEUED" }],
-      [scheduled, { budget: 12, losses: 0, state: "QUEUED", trace }],
-      [fresh, { budget: 12, losses: 0, state: "QUEUED" }],
-    ];
-    const jobs = await exported(store, 1000);
-    const details = await Promise.all(
-      expected.map(async ([jobId, more]) => Object.assign(await detailOf(store, jobId), more)),
-    );
-    expect(jobs).toEqual(details);
+  const checkExport = check.extend<Pick<Engine, "store">>({
+    store: ({ engine: { store }, skip }, use) => {
+      skip(store.exportJobs === undefined, "nothing can be moved out of this store");
+      return use(store);
+    },
   });
 
   checkExport(
+    "V1 jobs of every state leave with all that is kept of them, oldest first",
+    async ({ engine, store }) => {
+      const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+      const retrying = await start(store, { tenant: "t2", type: "", timestamp: -5n });
+      await store.settle(retrying.session, [
+        verdictOn(retrying.jobId, { as: "retry", delayMs: longMs, error: "later" }),
+      ]);
+      const succeeded = await start(store, { payload: new Uint8Array([0, 255, 1]) });
+      const result = new Uint8Array([0, 1, 2]);
+      await store.settle(succeeded.session, [verdictOn(succeeded.jobId, { as: "succeeded", result })]);
+      const dead = await finished(store, "DEAD");
+      const redriven = await finished(store, "DEAD", { maxAttempts: 3 });
+      await store.redrive([redriven]);
+      await take(store, await store.openSession("worker", longMs));
+      const lost = await accept(store, { maxAttempts: 7 });
+      await lose(engine, lost);
+      const scheduled = await accept(store, { runAt: (await nowOf(store)) + longMs, trace });
+      const fresh = await accept(store);
+
+      const expected: [JobId, Partial<StoredJob>][] = [
+        [retrying.jobId, { budget: 12, losses: 0, state: "QUEUED" }],
+        [succeeded.jobId, { budget: 12, losses: 0, state: "SUCCEEDED" }],
+        [dead, { budget: 12, losses: 0, state: "DEAD" }],
+        [redriven, { budget: 3, losses: 0, state: "RUNNING", maxAttempts: 4 }],
+        [lost, { budget: 7, losses: 1, state: "QUEUED" }],
+        [scheduled, { budget: 12, losses: 0, state: "QUEUED", trace }],
+        [fresh, { budget: 12, losses: 0, state: "QUEUED" }],
+      ];
+      const jobs = await exported(store, 1000);
+      const details = await Promise.all(
+        expected.map(async ([jobId, more]) => Object.assign(await detailOf(store, jobId), more)),
+      );
+      expect(jobs).toEqual(details);
+    },
+  );
+
+  checkExport(
     "V2 pages follow each other, also after a job that is gone, and end with an empty one",
-    async (engine) => {
-      const { store, elapse } = engine;
+    async ({ store, elapse }) => {
       const pruned = await finished(store, "SUCCEEDED");
       const ids = await acceptAll(store, newEvents(5));
       await elapse();
@@ -90,9 +96,6 @@ export function exportCases(check: Case): void {
     expect(await exportJobs(store, undefined, 1)).toEqual([]);
   });
 }
-
-const unlessAbsent: Unless = (_caps, store) =>
-  store.exportJobs === undefined ? "nothing can be moved out of this store" : undefined;
 
 async function exportJobs(store: JobStore, after: JobId | undefined, limit: number): Promise<StoredJob[]> {
   if (store.exportJobs === undefined) throw new Error("this store exports nothing");

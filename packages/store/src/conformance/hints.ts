@@ -1,5 +1,5 @@
 import type { JobId, JobStore } from "../job-store.ts";
-import type { Case, Unless } from "./case.ts";
+import type { Case } from "./case.ts";
 import { accept, endings, longMs, start, suspects, take, verdictOn } from "./steps.ts";
 
 /** Hints are lossy by contract, except that an exclusive engine sees every change. */
@@ -13,43 +13,37 @@ export function hintCases(check: Case): void {
     await ended.done;
   });
 
-  check(
-    "H2 new work is hinted",
-    async ({ store }) => {
-      const controller = new AbortController();
-      const { hinted, done } = collect(store, controller.signal);
-      await hinted(
-        (hint) => hint === "work",
-        () => accept(store),
-      );
-      controller.abort();
-      await done;
-    },
-    unlessShared,
-  );
+  check("H2 new work is hinted", async ({ store, skip }) => {
+    skip(!store.caps.exclusive, maybeMissed);
+    const controller = new AbortController();
+    const { hinted, done } = collect(store, controller.signal);
+    await hinted(
+      (hint) => hint === "work",
+      () => accept(store),
+    );
+    controller.abort();
+    await done;
+  });
 
-  check(
-    "H3 each change of a job is hinted with its id",
-    async ({ store }) => {
-      const controller = new AbortController();
-      const { jobId, session, attempt } = await start(store);
-      const { hinted, done } = collect(store, controller.signal);
-      const isHint = (hint: Hint) => hint !== "work" && hint.includes(jobId);
-      await hinted(isHint, () => store.cancel([jobId]));
-      await hinted(isHint, () => store.settle(session, [{ jobId, attempt, as: "release" }]));
-      await hinted(isHint, () => store.redrive([jobId]));
-      const next = await store.openSession("next", longMs);
-      await hinted(isHint, () => take(store, next));
-      controller.abort();
-      await done;
-    },
-    unlessShared,
-  );
+  check("H3 each change of a job is hinted with its id", async ({ store, skip }) => {
+    skip(!store.caps.exclusive, maybeMissed);
+    const controller = new AbortController();
+    const { jobId, session, attempt } = await start(store);
+    const { hinted, done } = collect(store, controller.signal);
+    const isHint = (hint: Hint) => hint !== "work" && hint.includes(jobId);
+    await hinted(isHint, () => store.cancel([jobId]));
+    await hinted(isHint, () => store.settle(session, [{ jobId, attempt, as: "release" }]));
+    await hinted(isHint, () => store.redrive([jobId]));
+    const next = await store.openSession("next", longMs);
+    await hinted(isHint, () => take(store, next));
+    controller.abort();
+    await done;
+  });
 
   check(
     "H4 work is hinted to those who waited for a job that runs alone",
-    async (engine) => {
-      const { store } = engine;
+    async ({ engine, store, skip }) => {
+      skip(!store.caps.exclusive, maybeMissed);
       const controller = new AbortController();
       const { jobId, session } = await start(store);
       const [alone = ""] = await suspects(engine, 1);
@@ -61,12 +55,10 @@ export function hintCases(check: Case): void {
       controller.abort();
       await done;
     },
-    unlessShared,
   );
 }
 
-const unlessShared: Unless = ({ exclusive }) =>
-  exclusive ? undefined : "hints of an engine that others write to may miss a change";
+const maybeMissed = "hints of an engine that others write to may miss a change";
 
 /** Reads hints in the background. `hinted` waits for such a hint that was not there before the change. */
 function collect(store: JobStore, signal: AbortSignal) {

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { type JobId, type JobStore, revision, type StoredJob } from "../job-store.ts";
-import type { Case, Unless } from "./case.ts";
+import type { Case, Engine } from "./case.ts";
 import {
   accept,
   append,
@@ -21,7 +21,12 @@ import {
 
 /** Jobs that come from another store. */
 export function importCases(check: Case): void {
-  const checkImport: Case = (title, run) => check(title, run, unlessAbsent);
+  const checkImport = check.extend<Pick<Engine, "store">>({
+    store: ({ engine: { store }, skip }, use) => {
+      skip(store.importJobs === undefined, "nothing can be moved into this store");
+      return use(store);
+    },
+  });
 
   checkImport("V5 jobs of every state arrive as they left", async ({ store }) => {
     const jobs = jobsOfEveryState(await nowOf(store));
@@ -112,9 +117,6 @@ export function importCases(check: Case): void {
     expect(only(await store.claim(await store.openSession("worker", longMs), 10)).jobId).toBe(later);
   });
 }
-
-const unlessAbsent: Unless = (_caps, store) =>
-  store.importJobs === undefined ? "nothing can be moved into this store" : undefined;
 
 async function importJobs(store: JobStore, jobs: readonly StoredJob[]): Promise<void> {
   if (store.importJobs === undefined) throw new Error("this store imports nothing");

@@ -22,10 +22,13 @@ import { stormCases } from "./storm.ts";
 
 export type { ConformanceBackend } from "./backend.ts";
 
+/** Much, since some engines sleep where others move a clock. */
+const timeoutMs = 60_000;
+
 /** Declares every case of the port over this backend, for vitest. */
 export function storeConformance(name: string, backend: ConformanceBackend): void {
   const check = createCase(backend);
-  describe(`${name}: store conformance`, () => {
+  describe(`${name}: store conformance`, { timeout: timeoutMs }, () => {
     describe("append", () => {
       appendCases(check);
       appendBatchCases(check);

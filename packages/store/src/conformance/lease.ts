@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { type Case, type Unless, unlessMemory } from "./case.ts";
+import type { Case } from "./case.ts";
 import {
   accept,
   acceptAll,
@@ -40,8 +40,7 @@ export function leaseCases(check: Case): void {
 
   check(
     "C9 the jobs of an expired session run again, with one attempt more and the loss kept",
-    async (engine) => {
-      const { store } = engine;
+    async ({ engine, store }) => {
       const jobId = await accept(store);
       expect(await lose(engine, jobId)).toEqual({ requeued: 1, died: 0, pruned: 0 });
       const job = await detailOf(store, jobId);
@@ -60,7 +59,7 @@ export function leaseCases(check: Case): void {
     expect(states).toEqual(["QUEUED", "RUNNING"]);
   });
 
-  check("C10 the third loss is DEAD", async (engine) => {
+  check("C10 the third loss is DEAD", async ({ engine }) => {
     const jobId = await accept(engine.store);
     await lose(engine, jobId);
     await lose(engine, jobId);
@@ -71,14 +70,13 @@ export function leaseCases(check: Case): void {
     expect(job.finishedAt).toBeGreaterThanOrEqual(job.acceptedAt);
   });
 
-  check("C11 a loss with the budget spent is DEAD", async (engine) => {
+  check("C11 a loss with the budget spent is DEAD", async ({ engine }) => {
     const jobId = await accept(engine.store, { maxAttempts: 1 });
     expect(await lose(engine, jobId)).toEqual({ requeued: 0, died: 1, pruned: 0 });
     expect(await jobOf(engine.store, jobId)).toMatchObject({ state: "DEAD", lastError: "worker lost" });
   });
 
-  check("C12 losses add up over retries, and a redrive clears them", async (engine) => {
-    const { store } = engine;
+  check("C12 losses add up over retries, and a redrive clears them", async ({ engine, store }) => {
     const jobId = await accept(store);
     await lose(engine, jobId);
     await lose(engine, jobId);
@@ -126,8 +124,9 @@ export function leaseCases(check: Case): void {
 
   check(
     "C17 opened again, sessions of the process are over as lost, remote ones have their full ttl",
-    async (engine) => {
-      const { spanMs, elapse, reopen } = engine;
+    async ({ engine, spanMs, elapse, reopen, skip }) => {
+      // Only an exclusive engine knows at its opening that the workers of its process are gone.
+      skip(!engine.store.caps.exclusive, "the engine outlives the processes that use it");
       const [own, remote] = await acceptAll(engine.store, newEvents(2));
       const ownSession = await engine.store.openSession("own", longMs);
       expect((await take(engine.store, ownSession)).jobId).toBe(own);
@@ -148,7 +147,6 @@ export function leaseCases(check: Case): void {
       ]);
       expect(await store.settle(remoteSession, [{ jobId, attempt, as: "succeeded" }])).toEqual(["ok"]);
     },
-    unlessRestarted,
   );
 
   check(
@@ -164,10 +162,5 @@ export function leaseCases(check: Case): void {
       expect(await maintainAll(again)).toMatchObject({ requeued: 1 });
       expect(await jobOf(again, jobId)).toMatchObject({ state: "QUEUED", lastError: "worker lost" });
     },
-    unlessMemory,
   );
 }
-
-/** Only an exclusive engine knows at its opening that the workers of its process are gone. */
-const unlessRestarted: Unless = (caps) =>
-  unlessMemory(caps) ?? (caps.exclusive ? undefined : "the engine outlives the processes that use it");

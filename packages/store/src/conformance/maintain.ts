@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { Policy } from "../job-store.ts";
-import { type Case, unlessMemory } from "./case.ts";
+import type { Case } from "./case.ts";
 import {
   accept,
   acceptAll,
@@ -83,8 +83,7 @@ export function maintainCases(check: Case): void {
 
   check(
     "M4 the key goes with its job, and its event is new again, also in a store that was emptied",
-    async (engine) => {
-      const { store, spanMs, elapse } = engine;
+    async ({ store, spanMs, elapse }) => {
       const event = newEvent();
       const seen = [await finished(store, "SUCCEEDED", event)];
       for (let life = 0; life < 3; life++) {
@@ -105,11 +104,11 @@ export function maintainCases(check: Case): void {
 
   check(
     "M4 no id comes back after the store was emptied and opened again",
-    async ({ store, reopen, ...engine }) => {
+    async ({ store, spanMs, elapse, reopen }) => {
       const event = newEvent();
       const before = await finished(store, "SUCCEEDED", event);
-      await engine.elapse(1.2);
-      expect(await maintainAll(store, keepFor(engine.spanMs))).toMatchObject({ pruned: 1 });
+      await elapse(1.2);
+      expect(await maintainAll(store, keepFor(spanMs))).toMatchObject({ pruned: 1 });
       const again = await reopen();
       const after = only(await acceptAll(again, [event]));
       expect(after > before).toBe(true);
@@ -117,7 +116,6 @@ export function maintainCases(check: Case): void {
       const session = await again.openSession("worker", longMs);
       expect(await take(again, session)).toMatchObject({ jobId: after, attempt: 1 });
     },
-    unlessMemory,
   );
 
   check("M5 two maintainers at once do each thing once", async ({ store, second, spanMs, elapse }) => {
@@ -143,44 +141,36 @@ export function maintainCases(check: Case): void {
     }
   });
 
-  check(
-    "M7 opened again, everything is as it was",
-    async ({ store, reopen }) => {
-      const ids = [
-        await finished(store, "DEAD"),
-        await finished(store, "CANCELLED"),
-        await finished(store, "SUCCEEDED"),
-        await accept(store, { runAt: (await nowOf(store)) + longMs }),
-        await accept(store),
-      ];
-      const details = await Promise.all(ids.map((jobId) => detailOf(store, jobId)));
-      const { byState, scheduled } = await store.counts();
-      await reopen();
-      const again = await reopen();
-      expect(await Promise.all(ids.map((jobId) => detailOf(again, jobId)))).toEqual(details);
-      expect(await again.counts()).toMatchObject({ byState, scheduled });
-      for (const { jobId, tenant, eventId, type, payload } of details) {
-        const event = newEvent({ tenant, eventId, type, payload });
-        expect(await append(again, event)).toEqual({ outcome: "DUPLICATE", jobId });
-      }
-      expect((await take(again, await again.openSession("worker", longMs))).jobId).toBe(ids[4]);
-    },
-    unlessMemory,
-  );
+  check("M7 opened again, everything is as it was", async ({ store, reopen }) => {
+    const ids = [
+      await finished(store, "DEAD"),
+      await finished(store, "CANCELLED"),
+      await finished(store, "SUCCEEDED"),
+      await accept(store, { runAt: (await nowOf(store)) + longMs }),
+      await accept(store),
+    ];
+    const details = await Promise.all(ids.map((jobId) => detailOf(store, jobId)));
+    const { byState, scheduled } = await store.counts();
+    await reopen();
+    const again = await reopen();
+    expect(await Promise.all(ids.map((jobId) => detailOf(again, jobId)))).toEqual(details);
+    expect(await again.counts()).toMatchObject({ byState, scheduled });
+    for (const { jobId, tenant, eventId, type, payload } of details) {
+      const event = newEvent({ tenant, eventId, type, payload });
+      expect(await append(again, event)).toEqual({ outcome: "DUPLICATE", jobId });
+    }
+    expect((await take(again, await again.openSession("worker", longMs))).jobId).toBe(ids[4]);
+  });
 
-  check(
-    "M7 close finishes what is in flight",
-    async ({ store, reopen }) => {
-      const events = newEvents(20);
-      const appending = Promise.all(events.map((event) => append(store, event)));
-      const again = await reopen();
-      const answers = await appending;
-      expect(await again.get(answers.map(({ jobId }) => jobId))).toMatchObject(
-        events.map(({ eventId }) => ({ eventId })),
-      );
-    },
-    unlessMemory,
-  );
+  check("M7 close finishes what is in flight", async ({ store, reopen }) => {
+    const events = newEvents(20);
+    const appending = Promise.all(events.map((event) => append(store, event)));
+    const again = await reopen();
+    const answers = await appending;
+    expect(await again.get(answers.map(({ jobId }) => jobId))).toMatchObject(
+      events.map(({ eventId }) => ({ eventId })),
+    );
+  });
 
   check("M9 a call does bounded work and says when there is more", async ({ store, spanMs, elapse }) => {
     const session = await store.openSession("worker", longMs);

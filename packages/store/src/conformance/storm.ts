@@ -17,7 +17,7 @@ import {
 
 /** Everybody at once. No model can foretell the answers, but some things hold whatever they are. */
 export function stormCases(check: Case): void {
-  check(`F15 producers, workers, operators and watchers at once, SEED=${seed}`, async (engine) => {
+  check(`F15 producers, workers, operators and watchers at once, SEED=${seed}`, async ({ engine }) => {
     const storm = await createStorm(engine);
     const producing = Promise.all([produce(storm), produce(storm)]).finally(() => (storm.over = true));
     await Promise.all([
