@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type JobStore, StoreError } from "@event-ingestion/store";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
 import { afterAll, describe, expect, test } from "vitest";
 import { seededRandom } from "./support/random.ts";
@@ -157,6 +158,20 @@ async function brokenImages(dir: string, { events, from = 0, count, enough = 10 
 async function check({ files, promises }: DiskImage, folder: string): Promise<string | undefined> {
   mkdirSync(folder);
   for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes);
+  try {
+    const store = await openSqliteStore(`sqlite:${folder}/events.db`, { reserveBytes: 0 });
+    try {
+      return await firstBroken(promises, store);
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return `it cannot be read: ${error.message}`;
+  }
+}
+
+async function firstBroken(promises: DiskImage["promises"], store: JobStore): Promise<string | undefined> {
   const stored = new Map<number, string | undefined>();
   const settled: string[] = [];
   for (const promise of promises) {
@@ -164,22 +179,14 @@ async function check({ files, promises }: DiskImage, folder: string): Promise<st
     if (what === "settled") settled.push(subject);
     else stored.set(Number(subject), jobId);
   }
-  const store = await openSqliteStore(`sqlite:${folder}/events.db`, { reserveBytes: 0 }).catch(
-    (error: Error) => error,
-  );
-  if (store instanceof Error) return `it does not open: ${store.message}`;
-  try {
-    const numbers = Array.from(stored.keys());
-    const found = await store.lookup(numbers.map(numberedEvent));
-    for (const [index, number] of numbers.entries()) {
-      const { outcome, jobId } = found[index] ?? { outcome: "lost" };
-      const promised = stored.get(number) ?? jobId;
-      if (outcome !== "DUPLICATE" || jobId !== promised) return `event ${number} is ${outcome}`;
-    }
-    const jobs = await store.get(settled);
-    const undone = jobs.find((job) => job?.state !== "SUCCEEDED");
-    return undone === undefined ? undefined : `job ${undone?.jobId} is ${undone?.state} again`;
-  } finally {
-    await store.close();
+  const numbers = Array.from(stored.keys());
+  const found = await store.lookup(numbers.map(numberedEvent));
+  for (const [index, number] of numbers.entries()) {
+    const { outcome, jobId } = found[index] ?? { outcome: "lost" };
+    const promised = stored.get(number) ?? jobId;
+    if (outcome !== "DUPLICATE" || jobId !== promised) return `event ${number} is ${outcome}`;
   }
+  const jobs = await store.get(settled);
+  const undone = jobs.find((job) => job?.state !== "SUCCEEDED");
+  return undone === undefined ? undefined : `job ${undone?.jobId} is ${undone?.state} again`;
 }
