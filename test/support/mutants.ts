@@ -1,14 +1,14 @@
 // Loaded before a program with --import: breaks the database below our code, in every thread, as MUTANT says.
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
-// oxlint-disable-next-line typescript/unbound-method -- it is always called with its object
-const { prepare } = DatabaseSync.prototype;
+/** The methods as they were. */
+const intact: DatabaseSync = Object.create(null, Object.getOwnPropertyDescriptors(DatabaseSync.prototype));
 const mutant = process.env.MUTANT ?? "";
 
 DatabaseSync.prototype.prepare = function (this: DatabaseSync, sql: string): StatementSync {
   // Behind the back of the check that the pragma was set.
   if (!sql.startsWith("PRAGMA") && !this.isTransaction) {
-    prepare.call(this, `PRAGMA ${mutant}`).get();
+    intact.prepare.call(this, `PRAGMA ${mutant}`).get();
   }
-  return prepare.call(this, sql);
+  return intact.prepare.call(this, sql);
 };

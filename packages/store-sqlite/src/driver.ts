@@ -1,4 +1,4 @@
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
 
 /** The connection. Synchronous: it lives in a thread of its own. The only file that knows node:sqlite, whose names may change. */
 export type Database = DatabaseSync;
@@ -26,10 +26,8 @@ export function query<Row>(db: Database, sql: string): Query<Row> {
   const statement = db.prepare(sql);
   statement.setReturnArrays(true);
   const names = statement.columns().map(({ name }) => name);
-  const toRow = (values: unknown): Row => {
+  const toRow = (cells: { readonly [column: number]: SQLOutputValue }): Row => {
     const row: Record<string, unknown> = {};
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- arrays are what the statement returns
-    const cells = values as unknown[];
     for (let column = 0; column < names.length; column++) row[names[column] ?? ""] = cells[column];
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its SQL says so, which no type can follow
     return row as Row;
