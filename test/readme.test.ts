@@ -19,7 +19,7 @@ const commands = blocks("sh")
   .map((line) => line.replace(/\s+# .*$/, "").trim())
   .filter(Boolean);
 
-/** Shown by test/dev.test.ts, and by whoever reads this output. */
+/** Shown by test/binaries/dev.test.ts, and by whoever reads this output. */
 const twoCommands = ["npx -y pnpm@12 dev", "npx -y pnpm@12 test"];
 
 /** Runs until it is stopped, against a server without handlers. */

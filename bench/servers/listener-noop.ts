@@ -1,8 +1,8 @@
 // The network layer of this project's server with a handler that does nothing. The package does not export it; it is
 // measured apart so that what a call costs above node:http2 is known.
 import { EventService } from "@event-ingestion/api";
-import { createListener } from "../../packages/server/src/http/listener.ts";
-import { safeAdapter } from "../../packages/server/src/http/safe-adapter.ts";
+import { createListener } from "../../packages/server/src/http/listener/listener.ts";
+import { safeAdapter } from "../../packages/server/src/http/rpc-handler.ts";
 import { sayListening } from "./listening.ts";
 import { noopAnswer } from "./noop-answer.ts";
 

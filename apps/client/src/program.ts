@@ -1,13 +1,13 @@
 import { Command, CommanderError } from "commander";
 import { type Config, type GlobalFlags, readConfig } from "./config.ts";
-import { demo } from "./demo.ts";
+import { demo } from "./commands/demo.ts";
 import { explain } from "./explain.ts";
 import { exitCodes } from "./failure.ts";
-import { ingest, type IngestFlags, readIngestFlags } from "./ingest.ts";
-import { migrate, type MigrateFlags, readMigrateFlags } from "./migrate.ts";
+import { ingest, type IngestFlags, readIngestFlags } from "./commands/ingest.ts";
+import { migrate, type MigrateFlags, readMigrateFlags } from "./commands/migrate.ts";
 import { createOptionReader, type OptionReader } from "./option-reader.ts";
-import { mappingHelp } from "./record-event.ts";
-import { status } from "./status.ts";
+import { mappingHelp } from "./import/record-event.ts";
+import { status } from "./commands/status.ts";
 
 const help = `
 Environment:

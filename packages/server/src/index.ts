@@ -4,5 +4,5 @@ export type { Readiness } from "./readiness.ts";
 export type { Rejection, ServerEvent } from "./observe.ts";
 export { createMetrics, type Metrics } from "./metrics.ts";
 export type { Limits } from "./http/limits.ts";
-export type { NodeHandler } from "./http/safe-adapter.ts";
-export { ListenError } from "./http/listener.ts";
+export type { NodeHandler } from "./http/node-handler.ts";
+export { ListenError } from "./http/listener/listener.ts";

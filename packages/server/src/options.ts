@@ -1,6 +1,6 @@
 import type { JobStore, Policy } from "@event-ingestion/store";
 import type { Limits } from "./http/limits.ts";
-import type { NodeHandler } from "./http/safe-adapter.ts";
+import type { NodeHandler } from "./http/node-handler.ts";
 import type { ServerEvent } from "./observe.ts";
 
 /** What `createServer` takes. Only `store` must be given. */

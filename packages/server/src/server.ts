@@ -6,19 +6,19 @@ import { WorkerService } from "@event-ingestion/api/worker/v1";
 import { createHealth, Health } from "@event-ingestion/grpc-health";
 import { reflectionRoutes } from "@event-ingestion/grpc-reflection";
 import { createBatcher, type Job } from "@event-ingestion/store";
-import { createBatchGate } from "./batch-gate.ts";
-import { createClaims } from "./claims.ts";
-import { eventLimits } from "./event-answers.ts";
-import { eventRoutes } from "./event-routes.ts";
-import { createListener } from "./http/listener.ts";
-import { safeAdapter } from "./http/safe-adapter.ts";
-import { createIngest } from "./ingest.ts";
+import { createBatchGate } from "./admission/batch-gate.ts";
+import { createClaims } from "./workers/claims.ts";
+import { eventLimits } from "./events/event-answers.ts";
+import { eventRoutes } from "./events/event-routes.ts";
+import { createListener } from "./http/listener/listener.ts";
+import { safeAdapter } from "./http/rpc-handler.ts";
+import { createIngest } from "./events/ingest.ts";
 import { maintain } from "./maintenance.ts";
 import { resolveOptions, type ServerOptions } from "./options.ts";
-import { watchQueueDepth } from "./queue-depth.ts";
+import { watchQueueDepth } from "./admission/queue-depth.ts";
 import { type Readiness, watchReadiness } from "./readiness.ts";
 import { retryLater } from "./retry-info.ts";
-import { verdictLimits, workerRoutes } from "./worker-routes.ts";
+import { verdictLimits, workerRoutes } from "./workers/worker-routes.ts";
 
 /** The service on its port. */
 export interface EventServer extends AsyncDisposable {

@@ -5,8 +5,9 @@ import { setFastPath } from "./testing/start-server.ts";
 setFastPath(false);
 
 describe("without the fast path", async () => {
-  await import("./busy-store.test.ts");
-  await import("./overload.test.ts");
+  await import("./events/busy-store.test.ts");
+  await import("./admission/overload.test.ts");
+  await import("./workers/claims.test.ts");
   await import("./request-limits.test.ts");
   await import("./server.test.ts");
 });

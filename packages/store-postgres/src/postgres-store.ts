@@ -1,26 +1,26 @@
 import { createHints, invalid, type JobStore, StoreError } from "@event-ingestion/store";
-import { createAppend } from "./append.ts";
-import type { Area } from "./area.ts";
-import { makeSafe } from "./barrier.ts";
-import { createClaims } from "./claim.ts";
-import type { Connection } from "./connection.ts";
-import { createCounts } from "./counts.ts";
-import { createDays } from "./days.ts";
-import { isCrowded } from "./errors.ts";
-import { createExport } from "./export.ts";
-import { createGate, type Gate } from "./gate.ts";
-import { parseHosts } from "./hosts.ts";
-import { createImport } from "./import.ts";
-import { createInterventions } from "./interventions.ts";
+import { createAppend } from "./operations/append.ts";
+import type { StoreContext } from "./operations/store-context.ts";
+import { passRecoveryBarrier } from "./database/recovery-barrier.ts";
+import { createClaims } from "./operations/claim.ts";
+import type { Connection } from "./database/connection.ts";
+import { createCounts } from "./operations/counts.ts";
+import { createPartitions } from "./tables/partitions.ts";
+import { isCrowded } from "./database/errors.ts";
+import { createExport } from "./operations/export.ts";
+import { createAvailability, type Availability } from "./database/availability.ts";
+import { parseHosts } from "./database/hosts.ts";
+import { createImport } from "./operations/import.ts";
+import { createInterventions } from "./operations/interventions.ts";
 import { limits } from "./limits.ts";
-import { createList } from "./list.ts";
-import { createMaintain } from "./maintain.ts";
-import { createPool } from "./pool.ts";
-import { createPrimary, type Primary } from "./primary.ts";
-import { createRead } from "./read.ts";
-import { migrate } from "./schema.ts";
-import { createSessions } from "./sessions.ts";
-import { createSettle } from "./settle.ts";
+import { createList } from "./operations/list.ts";
+import { createMaintain } from "./operations/maintain.ts";
+import { createPool } from "./database/pool.ts";
+import { createPrimary, type Primary } from "./database/primary.ts";
+import { createRead } from "./operations/read.ts";
+import { migrate } from "./database/schema.ts";
+import { createSessions } from "./operations/sessions.ts";
+import { createSettle } from "./operations/settle.ts";
 
 /** How long opening waits for the tables, while another replica may be making them. */
 const migrationMs = 60_000;
@@ -47,15 +47,15 @@ export async function openPostgresStore(url: string, options: PostgresOptions = 
   const primary = createPrimary(parseHosts(url), Math.min(deadlineMs, 5000));
   const durability = await prepare(primary);
 
-  const gate = createGate(() => probe(primary));
+  const gate = createAvailability(() => probe(primary));
   const connect = () => connectOrClose(primary, gate);
   const others = createPool({ lane: "other", size: connections, deadlineMs, connect, gate });
-  const area: Area = {
+  const area: StoreContext = {
     caps: { durability, exclusive: false, writers, ...limits },
     writers: createPool({ lane: "append", size: writers, deadlineMs, connect, gate }),
     others,
     gate,
-    days: createDays(others),
+    days: createPartitions(others),
     hints: createHints(),
   };
   const close = async () => {
@@ -98,7 +98,7 @@ async function prepare(primary: Primary): Promise<JobStore["caps"]["durability"]
   const timer = setTimeout(late, migrationMs);
   try {
     await connection.transaction((query) => migrate(query));
-    await makeSafe(connection.query);
+    await passRecoveryBarrier(connection.query);
     await connection.end();
   } catch (error) {
     connection.destroy("the store was not opened");
@@ -120,7 +120,7 @@ async function probe(primary: Primary): Promise<StoreError | undefined> {
   }
 }
 
-async function connectOrClose(primary: Primary, gate: Gate): Promise<Connection> {
+async function connectOrClose(primary: Primary, gate: Availability): Promise<Connection> {
   try {
     return await primary.connect();
   } catch (error) {

@@ -8,13 +8,13 @@ import {
   createHints,
   findViolation,
 } from "@event-ingestion/store";
-import type { CheckSkipped } from "./connection.ts";
-import { invalid } from "./errors.ts";
-import { packEvents, unpackAppended, unpackLeased } from "./event-columns.ts";
+import type { CheckSkipped } from "./database/connection.ts";
+import { invalid } from "./database/errors.ts";
+import { packEvents, unpackAppended, unpackLeased } from "./operations/event-columns.ts";
 import { limits } from "./limits.ts";
-import { type Heard, type ThreadLink, startThread } from "./thread-link.ts";
-import type { ThreadOptions } from "./thread-store.ts";
-import { packVerdicts } from "./verdict-columns.ts";
+import { type Heard, type ThreadLink, startThread } from "./thread/thread-link.ts";
+import type { ThreadOptions } from "./thread/thread-store.ts";
+import { packVerdicts } from "./operations/verdict-columns.ts";
 
 /** How a store is opened. */
 export interface SqliteOptions {

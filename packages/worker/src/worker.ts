@@ -1,8 +1,8 @@
 import { type Session, StoreError } from "@event-ingestion/store";
-import { createDispatcher } from "./dispatcher.ts";
-import { holdLease } from "./lease.ts";
+import { createDispatcher } from "./loop/dispatcher.ts";
+import { holdLease } from "./loop/lease.ts";
 import { resolveOptions, type WorkerOptions, type WorkerSettings } from "./options.ts";
-import { callUntilAnswered, pause } from "./store-call.ts";
+import { callUntilAnswered, pause } from "./loop/store-call.ts";
 
 /** How often an idle worker asks without a hint: hints are lossy, and a retry that becomes due need not cause one. */
 const pollMs = 1000;

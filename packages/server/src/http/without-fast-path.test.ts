@@ -5,17 +5,17 @@ import { setFastPath } from "./testing/test-server.ts";
 setFastPath(false);
 
 describe("without the fast path", async () => {
-  await import("./authority.test.ts");
-  await import("./byte-budget.test.ts");
+  await import("./listener/authority.test.ts");
+  await import("./connect/byte-budget.test.ts");
   await import("./cut-request.test.ts");
-  await import("./element-limits.test.ts");
+  await import("./connect/element-limits.test.ts");
   await import("./fast/fast-unary.test.ts");
   await import("./fuzz.test.ts");
-  await import("./http2-sessions.test.ts");
-  await import("./listener.test.ts");
+  await import("./listener/http2-sessions.test.ts");
+  await import("./listener/listener.test.ts");
   await import("./messages.test.ts");
-  await import("./receive-deadline.test.ts");
-  await import("./safe-adapter.test.ts");
-  await import("./stall-guard.test.ts");
+  await import("./connect/receive-deadline.test.ts");
+  await import("./rpc-handler.test.ts");
+  await import("./listener/stall-guard.test.ts");
   await import("./unread-request.test.ts");
 });

@@ -3,8 +3,8 @@ import { type Session, WorkerService } from "@event-ingestion/api/worker/v1";
 import type { JobId, JobStore, NewEvent } from "@event-ingestion/store";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
 import { onTestFinished } from "vitest";
-import { type Claims, createClaims } from "../claims.ts";
-import { workerRoutes } from "../worker-routes.ts";
+import { type Claims, createClaims } from "../workers/claims.ts";
+import { workerRoutes } from "../workers/worker-routes.ts";
 
 /** The WorkerService under test, in memory over a real store. */
 export interface WorkerServiceUnderTest {

@@ -5,7 +5,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { createServer, type EventServer } from "@event-ingestion/server";
 import type { JobSource, JobStore } from "@event-ingestion/store";
 import { onTestFinished } from "vitest";
-import { remoteSource } from "../remote-source.ts";
+import { remoteSource } from "../remote/remote-source.ts";
 
 /** A server over `store`, closed after the test and before its store. */
 export async function serve(

@@ -11,7 +11,7 @@ import type { Member } from "../bag.ts";
 import type { Deadlines } from "../deadlines.ts";
 import type { Exchange } from "./exchange.ts";
 import { nodeHeaders, webHeaders } from "./node-headers.ts";
-import type { Form } from "./unary-protocol.ts";
+import type { AnswerFields, Form } from "./unary-protocol.ts";
 
 /** What a call is. */
 export interface CallStart {
@@ -38,7 +38,7 @@ const over = new ConnectError("the call is over", Code.Canceled);
  * A unary call, as its handler sees it. Handlers look at little of it: headers, the signal and its deadline are made
  * when somebody asks for them. Therefore a class, and no copy by spreading.
  */
-export class CallContext implements HandlerContext {
+export class CallContext implements HandlerContext, AnswerFields {
   readonly method: DescMethod;
   readonly #form: Form;
   readonly #exchange: Exchange;

@@ -2,8 +2,7 @@ import type { OutgoingHttpHeaders } from "node:http";
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, errorToJsonBytes, parseTimeout } from "@connectrpc/connect/protocol-connect";
 import { tooLarge } from "./too-large.ts";
-import type { CallContext } from "./call-context.ts";
-import type { UnaryProtocol } from "./unary-protocol.ts";
+import type { AnswerFields, UnaryProtocol } from "./unary-protocol.ts";
 
 /** The protocol of Connect, over either version of HTTP. */
 export const connect: UnaryProtocol = {
@@ -36,7 +35,7 @@ export const connect: UnaryProtocol = {
 };
 
 /** Trailers are sent as fields of the header. */
-function headersOf(context: CallContext, body: Uint8Array): OutgoingHttpHeaders {
+function headersOf(context: AnswerFields, body: Uint8Array): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = { ...context.headers, "content-length": body.length };
   for (const [name, value] of Object.entries(context.trailers)) headers[`trailer-${name}`] = value;
   return headers;

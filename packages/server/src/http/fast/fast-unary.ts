@@ -3,13 +3,13 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "nod
 import type { ConnectRouterOptions } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { createDeadlines } from "../deadlines.ts";
-import { maxTimerMs } from "../endless-timeouts.ts";
-import type { RpcFailure } from "../hide-errors.ts";
-import type { IntakeLimits } from "../intake.ts";
+import { maxTimerMs } from "../connect/endless-timeouts.ts";
+import type { RpcFailure } from "../connect/hide-errors.ts";
+import type { IntakeLimits } from "../connect/intake.ts";
 import type { Limits } from "../limits.ts";
 import type { CallContext } from "./call-context.ts";
 import { type Exchange, Http1Exchange, Http2Exchange, type Leaving } from "./exchange.ts";
-import { formOf } from "./forms.ts";
+import { formOf } from "./content-types.ts";
 import type { UnarySpec } from "./recording-router.ts";
 import { createRpc } from "./rpc.ts";
 import { type ReceiveTimes, UnaryCall } from "./unary-call.ts";

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { compressedFlag } from "@connectrpc/connect/protocol";
 import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { tooLarge } from "./too-large.ts";
-import { encodeGrpcMessage } from "../grpc-message.ts";
+import { encodeGrpcMessage } from "../connect/grpc-message.ts";
 import { nodeHeaders } from "./node-headers.ts";
 import type { UnaryProtocol } from "./unary-protocol.ts";
 

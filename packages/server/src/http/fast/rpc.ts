@@ -7,7 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { createMethodSerializationLookup, invokeUnaryImplementation } from "@connectrpc/connect/protocol";
-import { createEncoder } from "./encoder.ts";
+import { createEncoder } from "./proto-encoder.ts";
 import type { UnarySpec } from "./recording-router.ts";
 
 /** What handlers return. */

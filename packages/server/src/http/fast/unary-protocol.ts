@@ -1,6 +1,16 @@
-import type { ConnectError } from "@connectrpc/connect";
-import type { CallContext } from "./call-context.ts";
+import type { OutgoingHttpHeaders } from "node:http";
+import type { ConnectError, HandlerContext } from "@connectrpc/connect";
 import type { Answer } from "./exchange.ts";
+
+/** What the fields of an answer are made of. */
+export interface AnswerFields extends Pick<HandlerContext, "responseHeader" | "responseTrailer"> {
+  /** The header of the answer, for Node. */
+  readonly headers: OutgoingHttpHeaders;
+  /** The trailers of the answer, for Node. */
+  readonly trailers: OutgoingHttpHeaders;
+  /** Whether somebody may have set a field of the answer's header. */
+  readonly hasOwnHeaders: boolean;
+}
 
 /** How a protocol puts a unary call into an HTTP request and its answer. */
 export interface UnaryProtocol {
@@ -17,8 +27,8 @@ export interface UnaryProtocol {
   /** Decodes the message of a whole body. @throws ConnectError if the body is not exactly one message. */
   unwrap<T>(body: Buffer, readMaxBytes: number, decode: (message: Uint8Array) => T): T;
   /** The answer with a message, which is compressed as `encoding` says if that is given. */
-  success(context: CallContext, message: Uint8Array, encoding: string | undefined): Answer;
-  failure(context: CallContext, error: ConnectError): Answer;
+  success(context: AnswerFields, message: Uint8Array, encoding: string | undefined): Answer;
+  failure(context: AnswerFields, error: ConnectError): Answer;
 }
 
 /** What a content type says: a protocol, and how messages are encoded. */

@@ -3,10 +3,11 @@ import { EventService } from "@event-ingestion/api";
 import { createHealth } from "@event-ingestion/grpc-health";
 import { reflectionRoutes } from "@event-ingestion/grpc-reflection";
 import { onTestFinished } from "vitest";
-import type { RpcFailure } from "../hide-errors.ts";
+import type { RpcFailure } from "../connect/hide-errors.ts";
 import type { Limits } from "../limits.ts";
-import { type ConnectionEvent, createListener, type Listener } from "../listener.ts";
-import { safeAdapter, type SafeAdapterOptions } from "../safe-adapter.ts";
+import { createListener, type Listener } from "../listener/listener.ts";
+import type { ConnectionEvent } from "../connection-event.ts";
+import { safeAdapter, type SafeAdapterOptions } from "../rpc-handler.ts";
 import { Echo } from "./echo.ts";
 import type { Target } from "./raw-socket.ts";
 

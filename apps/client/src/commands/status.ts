@@ -1,0 +1,54 @@
+import { toJson } from "@bufbuild/protobuf";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { type StatusResponse, StatusResponseSchema } from "@event-ingestion/api";
+import type { Config } from "../config.ts";
+import { connect, impatient } from "../connection.ts";
+import { exitCodes } from "../failure.ts";
+import { createOutput, inWords, plain } from "../output.ts";
+
+/** Calls under way at once. */
+const chunk = 50;
+
+/** `event status`. Answers with the exit code. */
+export async function status(ids: string[], config: Config, signal: AbortSignal): Promise<number> {
+  using connection = connect(config, impatient);
+  const jobs: StatusResponse[] = [];
+  for (let start = 0; start < ids.length; start += chunk) {
+    const some = ids.slice(start, start + chunk);
+    jobs.push(...(await Promise.all(some.map((id) => connection.client.status(id, { signal })))));
+  }
+  createOutput(config).many(
+    jobs.map((job) => toJson(StatusResponseSchema, job, { useProtoFieldName: true })),
+    jobs.map((job) => describe(job, Date.now())).join("\n"),
+  );
+  return jobs.some((job) => job.status === "not found") ? exitCodes.notFound : exitCodes.ok;
+}
+
+/** "0199… failed after 12 of 12 attempts: no route to host". */
+export function describe(job: StatusResponse, now: number): string {
+  const { jobId, attempts, maxAttempts, lastError, result } = job;
+  const ofAttempts = `${attempts} of ${maxAttempts} ${maxAttempts === 1 ? "attempt" : "attempts"}`;
+  const why = lastError === "" ? "" : `: ${plain(lastError)}`;
+  switch (job.status) {
+    case "done":
+      return `${jobId} done${took(job)}${result === "" ? "" : `: ${plain(result)}`}`;
+    case "failed":
+      return `${jobId} failed after ${ofAttempts}${why}`;
+    case "processing": {
+      const due = job.nextAttemptAt && dueIn(job.nextAttemptAt, now);
+      return `${jobId} processing, ${ofAttempts}${due ?? ""}${why}`;
+    }
+    default:
+      return `${jobId} ${job.status}`;
+  }
+}
+
+function took({ acceptedAt, finishedAt }: StatusResponse): string {
+  if (acceptedAt === undefined || finishedAt === undefined) return "";
+  return ` in ${inWords(timestampDate(finishedAt).getTime() - timestampDate(acceptedAt).getTime())}`;
+}
+
+function dueIn(at: Timestamp, now: number): string {
+  const ms = timestampDate(at).getTime() - now;
+  return ms <= 0 ? "" : `, next in ${inWords(ms)}`;
+}

@@ -1,0 +1,207 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import { type Ended, setup } from "../testing/event-command.ts";
+
+const text = ["ingest", "--output", "text", "--file"];
+const numbered = (count: number) =>
+  Array.from({ length: count }, (_, n) => `{"type":"t","payload":{"n":${n}}}\n`).join("");
+
+/** What a file of rejected records holds. */
+function entries(path: string): { line: number }[] {
+  return readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+}
+
+/** The summary as JSON. */
+function summary({ stdout }: Ended): Summary {
+  return JSON.parse(stdout);
+}
+
+interface Summary {
+  accepted: number;
+  line: number;
+  seconds: number;
+}
+
+/** Waits until the state of an import that goes on says how far it is. */
+const savedLine = (path: string) =>
+  vi.waitFor(
+    () => {
+      const state: { line: number } = JSON.parse(readFileSync(path, "utf8"));
+      expect(state.line).toBeGreaterThan(0);
+      return state.line;
+    },
+    { timeout: 15_000, interval: 20 },
+  );
+
+describe("event ingest --file", () => {
+  test("sends every line; what is wrong is kept with its reason, and the rest goes on", async () => {
+    const { event, store, folder } = await setup();
+    const long = `{"payload":"${"x".repeat(1024 * 1024 + 1)}"}`;
+    writeFileSync(
+      join(folder, "orders.ndjson"),
+      `{"id":1}\nnot json\n\n${long}\n{"payload":"p","event_id":"e"}\n`,
+    );
+    const ended = await event([...text, "orders.ndjson"]);
+    expect(ended.code).toBe(2);
+    expect(ended.stdout).toMatch(
+      /^4 sent · 2 accepted · 2 rejected → orders\.ndjson\.rejected\.ndjson · \S+ m?s · p50 \S+ m?s p99 \S+ m?s\n$/,
+    );
+    expect(entries(join(folder, "orders.ndjson.rejected.ndjson"))).toEqual([
+      { line: 2, reason: expect.stringMatching(/^not JSON: /), raw: "not json" },
+      { line: 4, reason: "payload must be at most 1048576 bytes, got 1048577", raw: long },
+    ]);
+    expect((await store.counts()).byState.QUEUED).toBe(2);
+    expect(await store.find("", ["e"])).toEqual([expect.any(String)]);
+  });
+
+  test("is the same again when it is done again", async () => {
+    const { event, store, folder } = await setup();
+    writeFileSync(join(folder, "a.ndjson"), numbered(1500));
+    const first = await event(["ingest", "--file", "a.ndjson"]);
+    expect(first).toMatchObject({ code: 0, stderr: "" });
+    expect(summary(first)).toMatchObject({
+      sent: 1500,
+      accepted: 1500,
+      duplicates: 0,
+      rejected: 0,
+      line: 1500,
+    });
+    const again = await event([...text, "a.ndjson", "--batch", "100", "--concurrency", "2"]);
+    expect(again.stdout).toMatch(/^1,500 sent · 1,500 accepted \(1,500 duplicates\) · 0 rejected · /);
+    expect((await store.counts()).byState.QUEUED).toBe(1500);
+    expect(existsSync(join(folder, "a.ndjson.rejected.ndjson"))).toBe(false);
+  });
+
+  test("reads CSV, and the fields that are named", async () => {
+    const { event, store, folder } = await setup();
+    writeFileSync(join(folder, "orders.csv"), 'id,kind,note\n1,order,"two\nlines"\n2,,x\n3\n');
+    const args = ["--type-field", "kind", "--id-field", "id", "--payload-field", "note"];
+    const ended = await event(["ingest", "--file", "orders.csv", ...args]);
+    expect(ended.code).toBe(2);
+    expect(summary(ended)).toMatchObject({ sent: 3, accepted: 2, rejected: 1, line: 5 });
+    const [first] = await store.find("", ["1"]);
+    const job = await store.getDetail(first ?? "");
+    expect(job).toMatchObject({ type: "order" });
+    expect(Buffer.from(job?.payload ?? []).toString()).toBe("two\nlines");
+  });
+
+  test("reads stdin", async () => {
+    const { event, folder } = await setup();
+    const ended = await event(["ingest", "--file", "-"], '{"id":1}\n{"id"\n');
+    expect(ended.code).toBe(2);
+    expect(summary(ended)).toMatchObject({ sent: 2, accepted: 1, rejected_file: "stdin.rejected.ndjson" });
+    expect(entries(join(folder, "stdin.rejected.ndjson"))).toMatchObject([{ line: 2 }]);
+  });
+
+  test("keeps to its rate", async () => {
+    const { event, folder } = await setup();
+    writeFileSync(join(folder, "a.ndjson"), numbered(31));
+    const { seconds } = summary(await event(["ingest", "--file", "a.ndjson", "--rate", "30/s"]));
+    expect(seconds).toBeGreaterThan(0.8);
+  });
+
+  test("does not wait long for a server that never was there", async () => {
+    const { event, folder } = await setup();
+    writeFileSync(join(folder, "a.ndjson"), numbered(1));
+    const ended = await event(["ingest", "--file", "a.ndjson", "--server", "localhost:1"]);
+    expect(ended).toMatchObject({ code: 5, stdout: "" });
+    expect(ended.stderr).toContain("nothing listens on localhost:1\n");
+  });
+});
+
+describe("event ingest --resume", () => {
+  test("goes on after kill -9 without a lost or doubled line", async () => {
+    const { begin, event, store, folder } = await setup();
+    const lines = Array.from({ length: 6000 }, (_, n) => (n % 100 === 0 ? `broken ${n}` : `{"n":${n}}`));
+    writeFileSync(join(folder, "a.ndjson"), lines.join("\n"));
+    const args = ["ingest", "--file", "a.ndjson", "--resume", "state.json", "--batch", "50"];
+    const killed = begin(...args, "--rate", "1000/s");
+    const line = await savedLine(join(folder, "state.json"));
+    killed.child.kill("SIGKILL");
+    await killed.ended;
+    expect(line).toBeLessThan(6000);
+
+    const ended = await event(args);
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(/^going on after line [\d,]+ of a\.ndjson\n/);
+    expect(summary(ended)).toMatchObject({ sent: 6000, accepted: 5940, rejected: 60, line: 6000 });
+    expect((await store.counts()).byState.QUEUED).toBe(5940);
+    const rejected = entries(join(folder, "a.ndjson.rejected.ndjson"));
+    expect(rejected.map((entry) => entry.line)).toEqual(Array.from({ length: 60 }, (_, n) => n * 100 + 1));
+  });
+
+  test("ends with what it has when it is interrupted, and goes on from there", async () => {
+    const { begin, event, store, folder } = await setup();
+    writeFileSync(join(folder, "a.ndjson"), numbered(3000));
+    const args = ["ingest", "--file", "a.ndjson", "--resume", "state.json", "--batch", "20"];
+    const interrupted = begin(...args, "--rate", "500/s");
+    await savedLine(join(folder, "state.json"));
+    interrupted.child.kill("SIGINT");
+    const ended = await interrupted.ended;
+    expect(ended.code).toBe(130);
+    const { accepted, line } = summary(ended);
+    expect(accepted).toBe(line);
+    expect(await savedLine(join(folder, "state.json"))).toBe(line);
+    expect(ended.stderr).toMatch(/stopped after line [\d,]+; the same command goes on from there\n$/);
+
+    const finished = await event(args);
+    expect(finished.code).toBe(0);
+    expect(summary(finished)).toMatchObject({ sent: 3000, accepted: 3000, line: 3000 });
+    expect((await store.counts()).byState.QUEUED).toBe(3000);
+  });
+
+  test("sends only what a finished import did not have", async () => {
+    const { event, store, folder } = await setup();
+    const args = ["ingest", "--file", "a.ndjson", "--resume", "state.json"];
+    writeFileSync(join(folder, "a.ndjson"), numbered(3));
+    await event(args);
+    writeFileSync(join(folder, "a.ndjson"), numbered(5));
+    const ended = await event(args);
+    expect(ended.code).toBe(0);
+    expect(summary(ended)).toMatchObject({ sent: 5, accepted: 5, duplicates: 0 });
+    expect((await store.counts()).byState.QUEUED).toBe(5);
+  });
+
+  test.each([
+    [
+      "changed",
+      '{"other":1}\n{"n":2}\n',
+      "a.ndjson has changed: line 2 is not what it was when the import stopped",
+    ],
+    ["shorter", '{"n":1}\n', "a.ndjson has changed: line 2 is not what it was when the import stopped"],
+  ])("refuses a file that is %s", async (_name, content, message) => {
+    const { event, folder } = await setup();
+    const args = ["ingest", "--file", "a.ndjson", "--resume", "state.json"];
+    writeFileSync(join(folder, "a.ndjson"), '{"n":1}\n{"n":1}\n');
+    expect((await event(args)).code).toBe(0);
+    writeFileSync(join(folder, "a.ndjson"), content);
+    const ended = await event(args);
+    expect(ended.code).toBe(4);
+    expect(ended.stderr).toContain(`event: ${message}\n`);
+  });
+
+  test("sends nothing if it cannot keep its state", async () => {
+    const { event, store, folder } = await setup();
+    writeFileSync(join(folder, "a.ndjson"), numbered(1));
+    const ended = await event(["ingest", "--file", "a.ndjson", "--resume", "none/state.json"]);
+    expect(ended).toMatchObject({ code: 4, stdout: "" });
+    expect(ended.stderr).toContain("ENOENT");
+    expect((await store.counts()).byState.QUEUED).toBe(0);
+  });
+
+  test("refuses the state of another file, and what is none", async () => {
+    const { event, folder } = await setup();
+    writeFileSync(join(folder, "a.ndjson"), numbered(1));
+    writeFileSync(join(folder, "b.ndjson"), numbered(1));
+    await event(["ingest", "--file", "a.ndjson", "--resume", "state.json"]);
+    const other = await event(["ingest", "--file", "b.ndjson", "--resume", "state.json"]);
+    expect(other).toMatchObject({ code: 4, stdout: "" });
+    expect(other.stderr).toContain("state.json belongs to the import of a.ndjson, not of b.ndjson");
+    const none = await event(["ingest", "--file", "b.ndjson", "--resume", "a.ndjson"]);
+    expect(none.stderr).toContain("a.ndjson is not the state of an import");
+  });
+});

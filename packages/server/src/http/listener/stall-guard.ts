@@ -1,0 +1,60 @@
+import type { ServerResponse } from "node:http";
+import { constants, type ServerHttp2Stream } from "node:http2";
+import { Bag, type Member } from "../bag.ts";
+
+/** Where an answer is written to. */
+export type Answer = ServerResponse | ServerHttp2Stream;
+
+/** Cuts answers that nobody reads. */
+export interface StallGuard {
+  /** Watches an answer until it is closed. */
+  watch(answer: Answer): void;
+  /** Watches one that is written at once, until it leaves. */
+  watchOnce(answer: Answer): Member<Answer>;
+  /** The answers that are not closed yet. */
+  readonly open: Iterable<Member<Answer>>;
+  stop(): void;
+}
+
+/** Below this rate a reader counts as stalled; a guess, far below what a bad mobile connection does. */
+const bytesPerMs = 32;
+
+/**
+ * A peer that never reads would keep its stream for ever as long as it answers pings. So one write may take `stallMs`
+ * and its size at 32 kB/s. What counts is the time since the last write completed, not whether less is unsent than
+ * before: that would cut a slow reader of equal messages.
+ */
+export function createStallGuard(stallMs: number, stalled: () => void): StallGuard {
+  /** With the time of their last progress. */
+  const open = new Bag<Answer>();
+  const timer = setInterval(
+    () => {
+      const now = performance.now();
+      for (const member of open) {
+        const unsent = member.item.writableLength;
+        if (unsent === 0) member.value = now;
+        else if (now - member.value > stallMs + unsent / bytesPerMs) {
+          stalled();
+          cut(member.item);
+        }
+      }
+    },
+    Math.min(1000, stallMs / 4),
+  ).unref();
+  const watchOnce = (answer: Answer) => open.add(answer, performance.now());
+  return {
+    watch(answer) {
+      const member = watchOnce(answer);
+      const progress = () => void (member.value = performance.now());
+      answer.on("drain", progress).once("close", () => member.leave());
+    },
+    watchOnce,
+    open,
+    stop: () => clearInterval(timer),
+  };
+}
+
+function cut(answer: Answer): void {
+  if ("session" in answer) answer.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  else answer.destroy();
+}

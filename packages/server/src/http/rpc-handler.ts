@@ -1,0 +1,201 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { constants } from "node:http2";
+import {
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  createConnectRouter,
+} from "@connectrpc/connect";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { assertByteStreamRequest, type UniversalHandler } from "@connectrpc/connect/protocol";
+import { createByteBudget, openAccount } from "./connect/byte-budget.ts";
+import { correctErrors } from "./connect/correct-errors.ts";
+import { type ElementLimit, inspectElements } from "./connect/element-limits.ts";
+import { dropEndlessTimeouts } from "./connect/endless-timeouts.ts";
+import { createFastUnary, type FastUnary } from "./fast/fast-unary.ts";
+import { recordUnary, type UnarySpec } from "./fast/recording-router.ts";
+import { finalizeOnAbort } from "./connect/finalize-on-abort.ts";
+import { checkQuery } from "./connect/get-query.ts";
+import { correctGrpcMessage } from "./connect/grpc-message.ts";
+import { hideError, hideErrors, type RpcFailure } from "./connect/hide-errors.ts";
+import { type Intake, type IntakeLimits, receive, unpacked } from "./connect/intake.ts";
+import { type Limits, resolveLimits } from "./limits.ts";
+import type { ConnectionEvent } from "./connection-event.ts";
+import type { NodeHandler, NodeRequest, NodeResponse } from "./node-handler.ts";
+import { meteredGzip } from "./connect/metered-gzip.ts";
+import { createReceiveDeadline } from "./connect/receive-deadline.ts";
+import { answerUnknownMethod } from "./connect/unknown-method.ts";
+
+/** Unknown fields, kept, take a hundred times their size. */
+const binaryOptions = { readUnknownFields: false };
+
+/** Answers requests, and some of those over HTTP/2 without request and response objects. */
+export interface RpcHandler extends NodeHandler {
+  /** Takes a stream, or returns false and has not touched it. */
+  serveHttp2?: FastUnary["serveHttp2"];
+}
+
+/** What `safeAdapter` takes. */
+export interface SafeAdapterOptions extends Pick<
+  ConnectRouterOptions,
+  "shutdownSignal" | "requestGate" | "interceptors"
+> {
+  /** Registers the rpcs. Give `router.service` no options: they turn on what is off for the router. */
+  routes: (router: ConnectRouter) => void;
+  /** Answers requests for paths that are no rpc. */
+  fallback: NodeHandler;
+  /** Told of every bug met while answering; must not throw. */
+  onError: (failure: RpcFailure) => void;
+  /** Told of requests that did not arrive in time; must not throw. */
+  observe?: (event: ConnectionEvent) => void;
+  limits?: Partial<Limits>;
+  /** Whether unary calls without anything special about them are served past connect, which costs far less. Default true. */
+  fastPath?: boolean;
+  /** Checked before messages are decoded. */
+  elementLimits?: readonly ElementLimit[];
+}
+
+/**
+ * Serves rpcs over gRPC, gRPC-Web and Connect. In place of `connectNodeAdapter`, which throws outside of every handler
+ * for a malformed authority, does not end the generators of cancelled streams, waits for ever for the rest of a request
+ * and has no gRPC answer for unknown methods.
+ *
+ * @throws RangeError for a limit out of range.
+ */
+export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
+  const { fallback, onError, observe, shutdownSignal } = options;
+  const limits = resolveLimits(options.limits);
+  const intakeLimits = {
+    budget: createByteBudget(limits.maxBytesInFlight),
+    inspect: inspectElements(options.elementLimits ?? []),
+    readMaxBytes: limits.readMaxBytes,
+  };
+  const calls = new AsyncLocalStorage<Intake>();
+  const gzip = meteredGzip((message) => {
+    const intake = calls.getStore();
+    if (intake !== undefined) unpacked(message, intake, intakeLimits);
+  });
+  const router = createConnectRouter({
+    acceptCompression: [gzip],
+    binaryOptions,
+    readMaxBytes: limits.readMaxBytes,
+    writeMaxBytes: limits.writeMaxBytes,
+    compressMinBytes: limits.compressMinBytes,
+    interceptors: [hideErrors(onError), finalizeOnAbort, ...(options.interceptors ?? [])],
+    requestGate: gate(options),
+    ...(shutdownSignal && { shutdownSignal }),
+  });
+  const unary = new Map<string, UnarySpec>();
+  options.routes(recordUnary(router, unary));
+  const rpcs = new Map(router.handlers.map((rpc) => [rpc.requestPath, rpc]));
+  const expired = () => observe?.({ what: "receive-deadline" });
+  const fast = createFastUnary({
+    ...options,
+    rpcs: options.fastPath === false ? new Map() : unary,
+    binaryOptions,
+    compression: gzip,
+    limits: { ...limits, ...intakeLimits },
+    expired,
+  });
+  const deadline = createReceiveDeadline({
+    receiveMs: limits.receiveMs,
+    expired,
+    ...(shutdownSignal && { shutdownSignal }),
+  });
+
+  const handler: NodeHandler = (request, response) => {
+    if (!("stream" in request) && !("stream" in response) && fast.serveHttp1(request, response)) return;
+    const path = (request.url ?? "").replace(/\?.*/s, "");
+    const rpc = rpcs.get(path);
+    const broken = (error: unknown) => {
+      if (isClosed(response)) return;
+      hideError(error, path, onError);
+      fail(response);
+    };
+    deadline(request, response, rpc !== undefined && takesStream(rpc));
+    if (rpc !== undefined)
+      return void answerRpc(rpc, { request, response, calls, limits: intakeLimits }).catch(broken);
+    try {
+      if (!answerUnknownMethod(request, response)) fallback(request, response);
+    } catch (error) {
+      broken(error);
+    }
+  };
+  return Object.assign(handler, { serveHttp2: fast.serveHttp2 });
+}
+
+/** The gate given, in which an unexpected error is a bug like one in a handler. */
+function gate({ requestGate, onError }: SafeAdapterOptions): NonNullable<SafeAdapterOptions["requestGate"]> {
+  return async (context) => {
+    correctErrors(context);
+    try {
+      await requestGate?.(context);
+      checkQuery(context);
+    } catch (error) {
+      if (error instanceof ConnectError) throw error;
+      throw hideError(error, `${context.service.typeName}/${context.method.name}`, onError);
+    }
+  };
+}
+
+interface ConnectCall {
+  request: NodeRequest;
+  response: NodeResponse;
+  /** Tells code that knows the message only which call it belongs to. */
+  calls: AsyncLocalStorage<Intake>;
+  limits: IntakeLimits;
+}
+
+async function answerRpc(
+  rpc: UniversalHandler,
+  { request, response, calls, limits }: ConnectCall,
+): Promise<void> {
+  response.setHeader("cache-control", "no-store");
+  let universal: ReturnType<typeof universalRequestFromNodeRequest>;
+  try {
+    universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+  } catch {
+    // Its authority is missing or malformed, or a header is.
+    if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
+    response.writeHead(400).end();
+    return;
+  }
+  dropEndlessTimeouts(universal.header);
+  assertByteStreamRequest(universal);
+  const { method } = rpc;
+  const intake = { method, header: universal.header, account: openAccount(limits.budget) };
+  response.once("close", intake.account.close);
+  const body = takesStream(rpc) && "stream" in request ? unended(universal.body) : universal.body;
+  await calls.run(intake, async () => {
+    const answer = await rpc({ ...universal, body: receive(body, intake, limits) });
+    if (!takesStream(rpc)) intake.account.close();
+    if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
+    await universalResponseToNodeResponse(correctGrpcMessage(answer), response);
+  });
+}
+
+/** Such a call may go on for ever; its handler bounds the time between messages. */
+function takesStream({ method: { methodKind } }: UniversalHandler): boolean {
+  return methodKind === "client_streaming" || methodKind === "bidi_streaming";
+}
+
+/**
+ * The body of a stream of requests, which stays open when its reader stops at a message that it cannot take: to end it
+ * would abort the call, with answers to earlier messages on their way. The receive deadline ends it after them.
+ */
+function unended(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]();
+  return { [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) };
+}
+
+/** The peer is gone: what then fails in writing is no bug. */
+function isClosed(response: NodeResponse): boolean {
+  if ("stream" in response) return response.stream.closed || response.stream.destroyed;
+  return response.destroyed;
+}
+
+function fail(response: NodeResponse): void {
+  if (!response.headersSent) response.writeHead(500).end();
+  else if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else response.destroy();
+}

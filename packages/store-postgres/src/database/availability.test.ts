@@ -1,0 +1,138 @@
+import { createServer } from "node:net";
+import type { JobStore } from "@event-ingestion/store";
+import { Client } from "pg";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { openPostgresStore } from "../postgres-store.ts";
+import { newEvent, newEvents } from "../testing/events.ts";
+import { failureOf } from "../testing/failure.ts";
+import { execute, type PostgresServer, startPostgres } from "../testing/postgres-server.ts";
+
+let server: PostgresServer;
+let url: string;
+let store: JobStore;
+beforeAll(async () => {
+  server = await startPostgres();
+}, 60_000);
+afterAll(() => server[Symbol.asyncDispose]());
+beforeEach(async () => {
+  url = await server.createDatabase();
+  store = await openPostgresStore(url, { deadlineMs: 1000 });
+  await store.append([newEvent("first")]);
+});
+afterEach(() => store.close());
+
+const writable = () => vi.waitFor(() => expect(store.health).toEqual({ writable: true }), 20_000);
+const unwritable = () => vi.waitFor(() => expect(store.health.writable).toBe(false), 20_000);
+
+test("without its database the store refuses at once, asks ever less often, and goes on by itself", async () => {
+  await server.stop();
+  expect(await failureOf(store.append([newEvent("lost")]))).toMatchObject({ reason: "unavailable" });
+  const refused = /^Postgres at 127\.0\.0\.1:\d+\/test_\d+ cannot be reached: ECONNREFUSED$/;
+  await vi.waitFor(() => expect(store.health.reason).toMatch(refused), 20_000);
+  expect(store.health.writable).toBe(false);
+
+  let connections = 0;
+  const counter = createServer((socket) => {
+    connections++;
+    socket.destroy();
+  }).listen(server.port, "127.0.0.1");
+  const start = performance.now();
+  for (let calls = 0; performance.now() - start < 3000; calls++) {
+    expect(await failureOf(store.append([newEvent("lost")]))).toMatchObject({ outcome: "notApplied" });
+    expect(await failureOf(store.counts())).toMatchObject({ outcome: "notApplied", reason: "unavailable" });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect(connections).toBeGreaterThan(0);
+  expect(connections).toBeLessThan(8);
+  await new Promise((resolve) => counter.close(resolve));
+
+  await server.start();
+  await writable();
+  expect(await store.append([newEvent("lost")])).toMatchObject([{ outcome: "ACCEPTED" }]);
+  expect((await store.counts()).byState.QUEUED).toBe(2);
+});
+
+test("a server that stands still is unknown at the deadline, and used again when it moves", async () => {
+  const event = newEvent("frozen");
+  server.freeze();
+  const start = performance.now();
+  expect(await failureOf(store.append([event]))).toMatchObject({ outcome: "unknown", reason: "unavailable" });
+  expect(performance.now() - start).toBeLessThan(5000);
+  await unwritable();
+  server.thaw();
+  await writable();
+  const [answer] = await store.append([event]);
+  expect(await store.lookup([event])).toEqual([{ outcome: "DUPLICATE", jobId: answer?.jobId }]);
+});
+
+test("a crash of the server costs no commit, and none of its clients their store", async () => {
+  const events = newEvents("before", 100);
+  const answers = await store.append(events);
+  await server.kill();
+  await unwritable();
+  await server.start();
+  await writable();
+  expect(await store.append(events)).toEqual(answers.map(({ jobId }) => ({ outcome: "DUPLICATE", jobId })));
+});
+
+test("sessions that an administrator ends cost the calls on them and no others", async () => {
+  await Promise.all(Array.from({ length: 20 }, (_, index) => store.append([newEvent(`warm-${index}`)])));
+  await execute(
+    url,
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'event-ingestion' AND datname = current_database()",
+  );
+  await vi.waitFor(async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => store.append([newEvent(`again-${index}`)])),
+    );
+    expect(answers).toHaveLength(20);
+  }, 20_000);
+  expect(store.health).toEqual({ writable: true });
+});
+
+test("with no room for one more connection, those that are there go on", async () => {
+  const [{ free } = { free: 0 }] = await execute(
+    url,
+    "SELECT current_setting('max_connections')::int - count(*)::int AS free FROM pg_stat_activity WHERE backend_type = 'client backend'",
+  );
+  const others = Array.from({ length: Number(free) }, () => new Client({ connectionString: server.url() }));
+  for (const other of others) await other.connect();
+  try {
+    const answers = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, index) => store.append([newEvent(`crowded-${index}`)])),
+    );
+    expect(answers.some(({ status }) => status === "fulfilled")).toBe(true);
+    const refusals = answers.flatMap((answer) => (answer.status === "rejected" ? [answer.reason] : []));
+    expect(refusals).toEqual(
+      refusals.map(() => expect.objectContaining({ outcome: "notApplied", reason: "overloaded" })),
+    );
+    expect(store.health).toEqual({ writable: true });
+  } finally {
+    for (const other of others) await other.end();
+  }
+});
+
+test("a full disk: appends are not applied and then refused, reads go on, and so do appends once there is space", async () => {
+  const events = newEvents("full", 3);
+  await execute(
+    url,
+    `CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE = '53100'; END $$;
+     CREATE TRIGGER full_disk BEFORE INSERT ON ingest.queue EXECUTE FUNCTION fill()`,
+  );
+  expect(await failureOf(store.append(events))).toMatchObject({
+    outcome: "notApplied",
+    reason: "unavailable",
+  });
+  expect(store.health).toEqual({ writable: false, reason: expect.stringContaining("has a full disk") });
+  expect(await failureOf(store.append(events))).toMatchObject({ outcome: "notApplied" });
+  expect(await store.lookup([newEvent("first"), ...events])).toMatchObject([
+    { outcome: "DUPLICATE" },
+    null,
+    null,
+    null,
+  ]);
+  expect((await store.counts()).byState.QUEUED).toBe(1);
+  await execute(url, "DROP TRIGGER full_disk ON ingest.queue");
+  await writable();
+  expect(await store.append(events)).toMatchObject(events.map(() => ({ outcome: "ACCEPTED" })));
+});

@@ -1,0 +1,70 @@
+import { type Caps, StoreError } from "@event-ingestion/store";
+import { passRecoveryBarrier } from "./recovery-barrier.ts";
+import { connect, type Connection } from "./connection.ts";
+import { unavailable } from "./errors.ts";
+import type { Host } from "./hosts.ts";
+import { checkServer, durabilityOf, noStandby, waitsForStandby } from "./server-check.ts";
+
+/** Makes connections to whichever of the hosts is the primary. */
+export interface Primary {
+  /** The first connection, before there need be any tables. Also says how far its commits reach. */
+  first: () => Promise<{ connection: Connection; durability: Caps["durability"] }>;
+  /** A connection that has passed the recovery barrier, to a server that keeps what the first one promised. */
+  connect: () => Promise<Connection>;
+}
+
+export function createPrimary(hosts: readonly Host[], timeoutMs: number): Primary {
+  let durability: Caps["durability"] = "fsync";
+
+  /** The hosts in their order. What the last one says is as good as what the first one says, so all are told. */
+  const find = async <T>(use: (connection: Connection, host: Host) => Promise<T>): Promise<T> => {
+    const failures: StoreError[] = [];
+    for (const host of hosts) {
+      try {
+        return await withConnection(host, timeoutMs, use);
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        failures.push(error);
+      }
+    }
+    const [only, ...others] = failures;
+    if (only === undefined) throw unavailable("the store URL names no host");
+    if (others.length === 0) throw only;
+    throw unavailable(failures.map(({ message }) => message).join("; "), { cause: only });
+  };
+
+  return {
+    first: () =>
+      find(async (connection, { name }) => {
+        durability = durabilityOf(await checkServer(connection.query, name));
+        return { connection, durability };
+      }),
+    connect: () =>
+      find(async (connection, { name }) => {
+        const facts = await checkServer(connection.query, name);
+        if (durability === "replica-fsync" && !waitsForStandby(facts)) {
+          throw noStandby(name);
+        }
+        await passRecoveryBarrier(connection.query);
+        return connection;
+      }),
+  };
+}
+
+/** The time counts for all that is asked of the new connection. */
+async function withConnection<T>(
+  host: Host,
+  timeoutMs: number,
+  use: (connection: Connection, host: Host) => Promise<T>,
+): Promise<T> {
+  const connection = await connect(host, timeoutMs);
+  const timer = setTimeout(() => connection.destroy(`no answer within ${timeoutMs} ms`), timeoutMs);
+  try {
+    return await use(connection, host);
+  } catch (error) {
+    connection.destroy("it was not fit for use");
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}

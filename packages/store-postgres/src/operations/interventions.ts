@@ -1,0 +1,126 @@
+import type { JobId, JobStore } from "@event-ingestion/store";
+import type { StoreContext } from "./store-context.ts";
+import { uuidArray } from "../database/binary-array.ts";
+import type { Query } from "../database/connection.ts";
+import { unavailable } from "../database/errors.ts";
+import { isUuid } from "../tables/job-id.ts";
+import { addTally, now } from "../tables/sql.ts";
+
+/** A job that is in neither place twice in a row moves between them faster than we look; it will not do so for ever. */
+const maxLooks = 20;
+
+/**
+ * Cancels run one at a time. A job may slip from lease to queue between two looks, so a cancel looks again and thereby takes
+ * locks out of order, which would be deadlocks without this.
+ */
+const oneAtATime = {
+  name: "cancel_lock",
+  text: "SELECT pg_advisory_xact_lock(hashtextextended('ingest.cancel', 0))",
+};
+
+const cancelQueued = {
+  name: "cancel_queued",
+  text: `WITH k AS (SELECT job_id FROM ingest.queue WHERE job_id = ANY ($1::uuid[]) ORDER BY job_id FOR UPDATE),
+    g AS (DELETE FROM ingest.queue WHERE job_id = ANY (ARRAY(SELECT job_id FROM k)) RETURNING *),
+    o AS (
+      INSERT INTO ingest.outcome (job_id, state, attempts, max_attempts, finished_at)
+      SELECT job_id, 5, attempts, max_attempts, ${now} FROM g)
+    SELECT job_id FROM g`,
+};
+
+const requestCancel = {
+  name: "request_cancel",
+  text: `UPDATE ingest.lease SET cancel_requested = true WHERE job_id = ANY (ARRAY(
+      SELECT job_id FROM ingest.lease WHERE job_id = ANY ($1::uuid[]) ORDER BY job_id FOR UPDATE))
+    RETURNING job_id`,
+};
+
+/** In the end, since the counters are the last to be locked everywhere. */
+const countCancelled = { name: "count_cancelled", text: addTally("SELECT 5, $1::int8") };
+
+/** Attempts are kept, so (job, attempt) never repeats; a CANCELLED job uses one up, so that its revision rises. */
+const redrive = {
+  name: "redrive",
+  text: `WITH k AS (
+      SELECT job_id FROM ingest.outcome WHERE job_id = ANY ($1::uuid[]) AND state IN (4, 5) ORDER BY job_id FOR UPDATE),
+    g AS (
+      DELETE FROM ingest.outcome WHERE job_id = ANY (ARRAY(SELECT job_id FROM k))
+      RETURNING job_id, state, attempts + (state = 5)::int AS attempts),
+    q AS (
+      INSERT INTO ingest.queue (job_id, run_at, attempts, max_attempts, lost, bytes)
+      SELECT g.job_id, ${now}, g.attempts, g.attempts + j.max_attempts, 0, octet_length(j.payload)
+      FROM g JOIN ingest.job j ON j.job_id = g.job_id),
+    t AS (${addTally("SELECT state, -count(*) FROM g GROUP BY state")})
+    SELECT job_id FROM g`,
+};
+
+const alive = {
+  name: "are_known",
+  text: `SELECT i.id AS job_id, EXISTS (SELECT FROM ingest.outcome o WHERE o.job_id = i.id) AS ended
+    FROM unnest($1::uuid[]) AS i(id) WHERE EXISTS (SELECT FROM ingest.job j WHERE j.job_id = i.id)`,
+};
+
+interface IdRow {
+  job_id: JobId;
+}
+
+/** What operators do to jobs. */
+export function createInterventions({ others, hints }: StoreContext): Pick<JobStore, "cancel" | "redrive"> {
+  return {
+    async cancel(ids) {
+      const known = distinct(ids);
+      if (known.length === 0) return ids.map(() => "unknown");
+      const answers = await others.transaction((query) => cancelAll(query, known), { effect: "promises" });
+      hints.publish({ work: false, jobs: [...answers.keys()] });
+      return ids.map((id) => {
+        const answer = answers.get(id) ?? "unknown";
+        if (answer === "cancelled") answers.set(id, "terminal");
+        return answer;
+      });
+    },
+    async redrive(ids) {
+      const known = distinct(ids);
+      if (known.length === 0) return ids.map(() => "unknown");
+      const rows = await others.query<IdRow>(redrive, [uuidArray(known)], "promises");
+      const queued = new Set(rows.map(({ job_id: id }) => id));
+      if (queued.size > 0) hints.publish({ work: true, jobs: [...queued] });
+      const rest = known.filter((id) => !queued.has(id));
+      const there = rest.length === 0 ? [] : await others.query<IdRow>(alive, [uuidArray(rest)]);
+      const live = new Set(there.map(({ job_id: id }) => id));
+      return ids.map((id) => {
+        if (!queued.delete(id)) return live.has(id) ? "notTerminal" : "unknown";
+        live.add(id);
+        return "queued";
+      });
+    },
+  };
+}
+
+type Cancelled = "cancelled" | "requested" | "terminal";
+
+async function cancelAll(query: Query, ids: readonly JobId[]): Promise<Map<JobId, Cancelled>> {
+  const answers = new Map<JobId, Cancelled>();
+  const note = (rows: readonly IdRow[], answer: Cancelled) => {
+    for (const { job_id: id } of rows) answers.set(id, answer);
+  };
+  const unseen = () => [uuidArray(ids.filter((id) => !answers.has(id)))];
+  await query(oneAtATime);
+  for (let look = 0, isMissing = true; isMissing; look++) {
+    if (look === maxLooks) throw unavailable("a job moves too fast to be cancelled");
+    note(await query<IdRow>(cancelQueued, unseen()), "cancelled");
+    note(await query<IdRow>(requestCancel, unseen()), "requested");
+    const rows = await query<IdRow & { ended: boolean }>(alive, unseen());
+    note(
+      rows.filter(({ ended }) => ended),
+      "terminal",
+    );
+    isMissing = rows.some(({ ended }) => !ended);
+  }
+  const cancelled = [...answers.values()].filter((answer) => answer === "cancelled").length;
+  if (cancelled > 0) await query(countCancelled, [cancelled]);
+  return answers;
+}
+
+function distinct(ids: readonly JobId[]): JobId[] {
+  return [...new Set(ids.filter(isUuid))];
+}

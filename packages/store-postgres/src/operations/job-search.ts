@@ -1,0 +1,55 @@
+import type { JobId } from "@event-ingestion/store";
+import { uuidArray } from "../database/binary-array.ts";
+import type { Effect } from "../database/connection.ts";
+import { sqlState } from "../database/errors.ts";
+import { acceptedAt, dayOf, isUuid } from "../tables/job-id.ts";
+import { allDays, type JobTables, tablesOf } from "../tables/job-tables.ts";
+import type { StoreContext } from "./store-context.ts";
+
+/** A statement over the tables it is given. */
+export interface JobSearch {
+  kind: string;
+  textOf: (tables: JobTables) => string;
+}
+
+type Context = Pick<StoreContext, "others" | "days">;
+
+/** How a statement is called. */
+interface Call {
+  values: readonly unknown[];
+  effect?: Effect;
+}
+
+/**
+ * Asks the tables of that day: Postgres then plans and locks 3 tables, not those of a month, and has one to look into.
+ * For a day that this process does not know all tables are asked, and so they are for one that was dropped meanwhile.
+ */
+export function searchDay<Row extends object>(
+  { others, days }: Context,
+  day: string,
+  { kind, textOf }: JobSearch,
+  { values, effect }: Call,
+): Promise<Row[]> {
+  const search = (name: string, tables: JobTables) =>
+    others.query<Row>({ name: `${kind}_${name}`, text: textOf(tables) }, values, effect);
+  if (!days.has(day)) return search("all", allDays);
+  return search(day, tablesOf(day)).catch((error: unknown) => {
+    if (sqlState(error) !== "42P01") throw error;
+    days.forget(day);
+    return search("all", allDays);
+  });
+}
+
+/** Asks the tables of the days of the jobs; their ids are the statement's parameter. */
+export async function searchJobs<Row extends object>(
+  context: Context,
+  ids: readonly JobId[],
+  statement: JobSearch,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  const byDay = Map.groupBy(new Set(ids.filter(isUuid)), (id) => dayOf(acceptedAt(id)));
+  for (const [day, some] of byDay) {
+    rows.push(...(await searchDay<Row>(context, day, statement, { values: [uuidArray(some)] })));
+  }
+  return rows;
+}

@@ -1,0 +1,16 @@
+import type { Caps, Hints } from "@event-ingestion/store";
+import type { Days } from "../tables/partitions.ts";
+import type { Availability } from "../database/availability.ts";
+import type { Pool } from "../database/pool.ts";
+
+/** What the calls of one store share. */
+export interface StoreContext {
+  readonly caps: Caps;
+  /** For appends only: so many connections, so many commits under way. */
+  readonly writers: Pool;
+  /** For everything else. */
+  readonly others: Pool;
+  readonly gate: Availability;
+  readonly days: Days;
+  readonly hints: Hints;
+}

@@ -1,0 +1,45 @@
+import type { Clock } from "../operations/clock.ts";
+
+/** Also bounds how late a step of the machine's clock is noticed. */
+const maxWaitMs = 60_000;
+
+/** Tells when a job that had to wait is due, so that workers need not ask for it. */
+export interface DueTimer {
+  /** A job was put off until an instant. */
+  expect(at: number): void;
+  /** Fires if the instant has passed; a clock may be moved. */
+  check(): void;
+  stop(): void;
+}
+
+/** `next`: the first instant to come at which something is due. */
+export function createDueTimer(options: {
+  clock: Clock;
+  next: () => number | undefined;
+  due: () => void;
+}): DueTimer {
+  const { clock, next, due } = options;
+  let at = Infinity;
+  let timer: NodeJS.Timeout | undefined;
+
+  const arm = () => {
+    clearTimeout(timer);
+    if (at !== Infinity) timer = setTimeout(tick, Math.min(Math.max(at - clock.now(), 0), maxWaitMs));
+  };
+  const expect = (instant: number) => {
+    if (instant >= at) return;
+    at = instant;
+    arm();
+  };
+  const check = () => {
+    if (clock.now() < at) return;
+    at = Infinity;
+    due();
+    expect(next() ?? Infinity);
+  };
+  function tick() {
+    check();
+    arm();
+  }
+  return { expect, check, stop: () => clearTimeout(timer) };
+}

@@ -1,0 +1,153 @@
+import type { JobId, JobStore, StoreError } from "@event-ingestion/store";
+import { type Connection, createAvailability, logTooLarge, maxLogBytes } from "./availability.ts";
+import { createCheckpointer } from "../database/checkpointer.ts";
+import { createClock } from "../operations/clock.ts";
+import type { CheckSkipped } from "../database/connection.ts";
+import { createDueTimer } from "./due-timer.ts";
+import { type Call, type Outcome, createEngine } from "./engine.ts";
+import { type Failure, severity, toFailure, toStoreError, unavailable } from "../database/errors.ts";
+import { fileMedium, memoryMedium } from "../database/medium.ts";
+import { isWrite } from "../operations/operations.ts";
+import type { Deadlines } from "../operations/sessions.ts";
+
+/** What the thread is started with. */
+export interface ThreadOptions {
+  /** undefined: in memory. */
+  file: string | undefined;
+  reserveBytes: number;
+  clockOffset: SharedArrayBuffer | undefined;
+}
+
+/** An outcome as it crosses threads. */
+export type Answer = { id: number; value: unknown } | { id: number; failure: Failure };
+
+/** What the thread says. */
+export type Told =
+  | { kind: "answers"; answers: Answer[] }
+  | { kind: "changed"; work: boolean; jobs: JobId[] }
+  | { kind: "health"; health: JobStore["health"] }
+  | { kind: "observed"; event: CheckSkipped };
+
+/** The store as it lives in its thread. */
+export interface ThreadStore {
+  /** Runs the writes among the calls in one transaction, then the reads, and tells all answers. */
+  handle(calls: readonly Call[]): void;
+  close(): void;
+}
+
+/** @throws StoreError if the store cannot be opened */
+export function openThreadStore(options: ThreadOptions, tell: (told: Told) => void): ThreadStore {
+  const { reserveBytes } = options;
+  const observe = (event: CheckSkipped) => tell({ kind: "observed", event });
+  const medium =
+    options.file === undefined ? memoryMedium : fileMedium(options.file, { reserveBytes, observe });
+  const file = medium.name;
+  const clock = createClock(options.clockOffset);
+  const deadlines: Deadlines = new Map();
+
+  const connect = (): Connection => {
+    const db = medium.open();
+    const engine = createEngine(db, { file, clock, deadlines });
+    return { db, engine, checkpointer: createCheckpointer(db, (error) => availability.fail(error)) };
+  };
+  const availability = createAvailability({
+    medium,
+    connect,
+    changed: ({ reason }) => tell({ kind: "health", health: healthOf(reason) }),
+  });
+  const dueTimer = createDueTimer({
+    clock,
+    next: () => availability.state.connection?.engine.nextDueAt(),
+    due: () => tell({ kind: "changed", work: true, jobs: [] }),
+  });
+
+  const refuse = ({ id }: Call): Outcome => {
+    const { reason } = availability.state;
+    return { id, error: reason?.reason === "corrupt" ? reason : unavailable(reason?.message ?? "") };
+  };
+
+  const read = (call: Call): Outcome => {
+    const { connection } = availability.state;
+    if (connection === undefined) return refuse(call);
+    try {
+      return connection.engine.read(call);
+    } catch (error) {
+      if (severity(error) === "damaged") availability.fail(error);
+      return { id: call.id, error: toStoreError(error, { file }) };
+    }
+  };
+
+  const commit = ({ engine }: Connection, calls: readonly Call[]): Outcome[] => {
+    const written = engine.write(calls);
+    if (written.kind === "committed") return written.outcomes;
+    const { error, committing } = written;
+    availability.fail(error);
+    return calls.map(({ id }) => ({ id, error: toStoreError(error, { file, committing }) }));
+  };
+
+  /** After the answers: what others want to hear, and the log. */
+  const followUp = ({ engine: { changes }, checkpointer }: Connection) => {
+    const { work, jobs, nextDueAt } = changes;
+    if (work || jobs.length > 0) tell({ kind: "changed", work, jobs });
+    dueTimer.expect(nextDueAt);
+    changes.clear();
+    try {
+      if (checkpointer.committed() > maxLogBytes) throw logTooLarge(file);
+    } catch (error) {
+      availability.fail(error);
+    }
+  };
+
+  const write = (calls: readonly Call[]): Outcome[] => {
+    const { connection, kind } = availability.state;
+    // Retention runs on a full disk too: it makes space.
+    const isAdmitted = ({ name }: Call) => kind === "ready" || (kind === "stalled" && name === "maintain");
+    const admitted = calls.filter(isAdmitted);
+    if (connection === undefined || admitted.length === 0) return calls.map(refuse);
+    const refused = calls.filter((call) => !isAdmitted(call)).map(refuse);
+    return [...commit(connection, admitted), ...refused];
+  };
+
+  const tellAnswers = (outcomes: readonly Outcome[]) =>
+    tell({ kind: "answers", answers: outcomes.map(toAnswer) });
+
+  start();
+  return {
+    handle(calls) {
+      const writes = calls.filter(({ name }) => isWrite(name));
+      if (writes.length > 0) {
+        tellAnswers(write(writes));
+        if (availability.state.connection !== undefined) followUp(availability.state.connection);
+      }
+      const reads = calls.filter(({ name }) => !isWrite(name));
+      if (reads.length > 0) tellAnswers(reads.map(read));
+      dueTimer.check();
+    },
+    close() {
+      dueTimer.stop();
+      availability.close();
+    },
+  };
+
+  function start() {
+    const { connection } = availability.state;
+    if (connection === undefined) return;
+    dueTimer.expect(connection.engine.nextDueAt() ?? Infinity);
+    try {
+      medium.sign(clock.now());
+      connection.engine.endProcessSessions();
+    } catch (error) {
+      availability.fail(error);
+      return;
+    }
+    availability.prove();
+  }
+}
+
+function healthOf(reason: StoreError | undefined): JobStore["health"] {
+  return reason === undefined ? { writable: true } : { writable: false, reason: reason.message };
+}
+
+function toAnswer(outcome: Outcome): Answer {
+  return "error" in outcome ? { id: outcome.id, failure: toFailure(outcome.error) } : outcome;
+}
