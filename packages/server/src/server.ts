@@ -6,10 +6,9 @@ import { WorkerService } from "@event-ingestion/api/worker/v1";
 import { createHealth, Health } from "@event-ingestion/grpc-health";
 import { reflectionRoutes } from "@event-ingestion/grpc-reflection";
 import { createBatcher, type Job } from "@event-ingestion/store";
-import { createBatchGate } from "./admission/batch-gate.ts";
 import { createClaims } from "./workers/claims.ts";
 import { eventLimits } from "./events/event-answers.ts";
-import { eventRoutes } from "./events/event-routes.ts";
+import { createEventRoutes } from "./events/event-routes.ts";
 import { createListener } from "./http/listener/listener.ts";
 import { safeAdapter } from "./http/rpc-handler.ts";
 import { createIngest } from "./events/ingest.ts";
@@ -54,28 +53,30 @@ export function createServer(given: ServerOptions): EventServer {
   });
   const depth = watchQueueDepth(store, background.signal);
   const ingest = createIngest(store, options, { depth, observe });
-  const batches = createBatchGate(ingest.room, {
-    refused: () => observe({ kind: "connection", what: "batch-overload" }),
-  });
   const claims = createClaims(store, background.signal);
   const jobs = createBatcher<string, Job | null>({
     ...lookupLimits,
     early: store.caps.exclusive,
     run: (ids) => store.get(ids),
   });
+  const events = createEventRoutes({
+    ...options,
+    ingest,
+    jobs,
+    caps: store.caps,
+    draining: draining.signal,
+  });
 
   const observeConnection = (event: { what: string; error?: unknown }) =>
     observe({ kind: "connection", ...event });
   const handler = safeAdapter({
     routes(router) {
-      eventRoutes({ ...options, ingest, batches, jobs, caps: store.caps, draining: draining.signal })(router);
+      events.routes(router);
       workerRoutes({ store, claims })(router);
       health.routes(router);
       reflectionRoutes([...services, Health], { extraFiles: [file_google_rpc_error_details] })(router);
     },
-    requestGate({ method }) {
-      if (method === EventService.method.ingestBatch) batches.enter();
-    },
+    requestGate: ({ method }) => events.gate(method),
     fallback: options.fallback,
     limits: options.limits,
     fastPath: options.fastPath,

@@ -1,7 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { type Batcher, type Caller, createBatcher } from "./batcher.ts";
+import { type Batcher, createBatcher } from "./batcher.ts";
+import type { Caller } from "./late-callers.ts";
 import { StoreError } from "./store-error.ts";
 
 /** A batcher over calls that the test answers by hand. */

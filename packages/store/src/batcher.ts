@@ -1,4 +1,6 @@
+import { type AbortableGroup, type Caller, createLateCallers } from "./late-callers.ts";
 import { StoreError } from "./store-error.ts";
+import { createWaitingList } from "./waiting-list.ts";
 
 /** How a batcher calls the store, and how much it lets wait. */
 export interface BatcherOptions<T, R> {
@@ -22,12 +24,6 @@ export interface BatcherOptions<T, R> {
   bytesOf: (item: T) => number;
 }
 
-/** Who waits for an answer. */
-export interface Caller {
-  /** Aborts when nobody waits any more. Asked for late or never, so it may be made on demand. */
-  readonly signal: AbortSignal;
-}
-
 /** Collects groups of items while calls are under way, so that all who wait share the next call. */
 export interface Batcher<T, R> {
   /**
@@ -46,143 +42,76 @@ export interface Batcher<T, R> {
   close(): Promise<void>;
 }
 
-interface Group<T, R> {
-  items: readonly T[];
-  bytes: number;
-  caller: Caller | undefined;
+interface Group<T, R> extends AbortableGroup<T> {
   resolve: (results: R[]) => void;
-  reject: (reason: unknown) => void;
-  /** It waited as others began to be listened to. */
-  isLate: boolean;
-  /** Stops listening for an abort. */
-  leave?: () => void;
-  /** It was taken out by an abort. */
-  gone: boolean;
 }
-
-/**
- * So often it is looked who waits for a second time; their signals are listened to. Most leave before: to make a signal for
- * each call, and to listen to it, cost a third of its time.
- */
-const listenMs = 10;
 
 /** A call costs something, however little is in it: with fewer groups none is handed over early. */
 const minEarly = 8;
 
 /**
- * With nothing under way a group leaves in the same turn of the event loop, with all that came in it, so an idle service
- * adds no delay. With all calls busy, groups wait and leave together as soon as one ends: the batch size follows the arrival
- * rate times the duration of a call.
+ * The states of a batcher:
  *
- * With `early`, as many small groups as were in the last call make one that is handed over before that one has ended: it
- * begins at once then, and not when this thread has found the time to hear of the end.
+ * - idle: nothing is under way. A group that comes leaves at the end of the same turn of the event loop, with all that came
+ *   in it (`schedule`), so an idle service adds no delay.
+ * - busy: `concurrency` calls are under way. Groups wait, and leave together as soon as a call ends: the size of a call
+ *   follows the arrival rate times the duration of a call.
+ * - early: busy, with `early` one call more is handed over. It is made of as many small groups as the last call had, and
+ *   begins as soon as the last one ends, not when this thread has found the time to hear of the end.
+ * - closed: what waits still leaves; nothing new is taken. `drained` resolves when nothing waits and nothing is under way.
  */
 export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R> {
-  /** In the order they came. Not a Set: what has been in one is kept from quick garbage collections. */
-  let waiting: Group<T, R>[] = [];
-  let gone = 0;
-  const pending = { items: 0, bytes: 0 };
+  const list = createWaitingList<Group<T, R>>(options);
+  const lateCallers = createLateCallers(list);
+  const { pending } = list;
   let underWay = 0;
   let last = { groups: 0, items: 0, bytes: 0 };
-  let scheduled = false;
-  let listening: NodeJS.Timeout | undefined;
-  let closed = false;
+  let isScheduled = false;
+  let isClosed = false;
   const drained = Promise.withResolvers<void>();
-
-  const forget = (group: Group<T, R>) => {
-    group.leave?.();
-    pending.items -= group.items.length;
-    pending.bytes -= group.bytes;
-  };
-
-  /** Its place is given up together with many others: one by one, each would cost as much as all that wait. */
-  const takeOut = (group: Group<T, R>) => {
-    forget(group);
-    group.items = [];
-    group.gone = true;
-    gone++;
-    if (gone * 2 < waiting.length) return;
-    waiting = waiting.filter((each) => !each.gone);
-    gone = 0;
-  };
-
-  /** The groups of the next call, oldest first. */
-  const take = (): Group<T, R>[] => {
-    let end = 0;
-    let count = 0;
-    let bytes = 0;
-    for (const group of waiting) {
-      const fits =
-        count + group.items.length <= options.maxBatch && bytes + group.bytes <= options.maxBatchBytes;
-      if (count > 0 && !fits) break;
-      end++;
-      count += group.items.length;
-      bytes += group.gone ? 0 : group.bytes;
-    }
-    const groups = waiting.splice(0, end).filter((group) => !group.gone);
-    gone -= end - groups.length;
-    for (const group of groups) forget(group);
-    return groups;
-  };
 
   const mayCallEarly = () =>
     options.early === true &&
     underWay === options.concurrency &&
-    waiting.length - gone >= Math.max(minEarly, last.groups) &&
+    list.size() >= Math.max(minEarly, last.groups) &&
     last.items + pending.items <= options.maxBatch &&
     last.bytes + pending.bytes <= options.maxBatchBytes;
 
   const pump = () => {
     while (underWay < options.concurrency || mayCallEarly()) {
-      const groups = take();
+      const groups = list.take();
       if (groups.length === 0) break;
-      underWay++;
-      last = sizeOf(groups);
-      let isLongCall = false;
-      setImmediate(() => (isLongCall = true));
-      void call(options.run, groups).then((answer) => {
-        underWay--;
-        // First, so that the store works on while the answers are made; but calls that end at once must leave others a turn.
-        if (isLongCall) pump();
-        else schedule();
-        answer();
-        endWhenDrained();
-      });
+      for (const group of groups) group.leave?.();
+      begin(groups);
     }
-    if (waiting.length > gone) listening ??= setTimeout(listen, listenMs);
+    lateCallers.watch();
   };
 
-  /** Not before the last answers are made. */
+  const begin = (groups: Group<T, R>[]) => {
+    underWay++;
+    last = sizeOf(groups);
+    let isLongCall = false;
+    setImmediate(() => (isLongCall = true));
+    void call(options.run, groups).then((answer) => {
+      underWay--;
+      // First, so that the store works on while the answers are made; but calls that end at once must leave others a turn.
+      if (isLongCall) pump();
+      else schedule();
+      answer();
+      endWhenDrained();
+    });
+  };
+
+  /** Called after the last answers are made, not before. */
   const endWhenDrained = () => {
-    if (closed && waiting.length === gone && underWay === 0) drained.resolve();
-  };
-
-  const listen = () => {
-    listening = undefined;
-    // A copy, as those that have been aborted leave.
-    for (const group of waiting.slice()) {
-      if (group.isLate && !group.gone && group.leave === undefined) listenTo(group);
-      group.isLate = true;
-    }
-    if (waiting.length > gone) listening = setTimeout(listen, listenMs);
-  };
-
-  const listenTo = (group: Group<T, R>) => {
-    const signal = group.caller?.signal;
-    const abort = () => {
-      takeOut(group);
-      group.reject(signal?.reason);
-    };
-    group.leave = () => signal?.removeEventListener("abort", abort);
-    if (signal?.aborted) abort();
-    else signal?.addEventListener("abort", abort, { once: true });
+    if (isClosed && list.size() === 0 && underWay === 0) drained.resolve();
   };
 
   const schedule = () => {
-    if (scheduled) return;
-    scheduled = true;
+    if (isScheduled) return;
+    isScheduled = true;
     setImmediate(() => {
-      scheduled = false;
+      isScheduled = false;
       pump();
       endWhenDrained();
     });
@@ -191,18 +120,16 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
   const submit = (items: readonly T[], caller?: Caller): Promise<R[]> => {
     if (items.length === 0) return Promise.resolve([]);
     const bytes = items.reduce((sum, item) => sum + options.bytesOf(item), 0);
-    const refusal = refuse(items.length, bytes);
+    const refusal = refusalOf(items.length, bytes);
     if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
-      waiting.push({ items, bytes, caller, resolve, reject, isLate: false, gone: false });
-      pending.items += items.length;
-      pending.bytes += bytes;
+      list.add({ items, bytes, caller, resolve, reject, isLate: false, isGone: false });
       schedule();
     });
   };
 
-  const refuse = (count: number, bytes: number): StoreError | undefined => {
-    if (closed) return new StoreError("notApplied", "unavailable", "the service is shutting down");
+  const refusalOf = (count: number, bytes: number): StoreError | undefined => {
+    if (isClosed) return new StoreError("notApplied", "unavailable", "the service is shutting down");
     if (count > options.maxBatch) {
       return new StoreError(
         "notApplied",
@@ -220,7 +147,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     submit,
     pending,
     close() {
-      closed = true;
+      isClosed = true;
       pump();
       endWhenDrained();
       return drained.promise;

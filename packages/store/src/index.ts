@@ -22,4 +22,5 @@ export { eventDigest } from "./event-digest.ts";
 export { checkBatch, type FieldViolation, findViolation, keptTrace, maxKeyBytes } from "./event-limits.ts";
 export { checkVerdict, keptError, keptErrors } from "./verdict-limits.ts";
 export { createHints, type Hints } from "./hints.ts";
-export { type Batcher, type BatcherOptions, type Caller, createBatcher } from "./batcher.ts";
+export { type Batcher, type BatcherOptions, createBatcher } from "./batcher.ts";
+export type { Caller } from "./late-callers.ts";

@@ -16,7 +16,7 @@ function setup(places: number) {
         return retryLater("full");
       },
     },
-    { refused: () => room.told++, now: () => now },
+    { maxEvents: 1000, refused: () => room.told++, now: () => now },
   );
   const learn = (events: number) => {
     for (let n = 0; n < 100; n++) gate.arrived(events);
@@ -66,4 +66,19 @@ test("before the first batch has come in, all may begin", () => {
   const { gate, room } = setup(1000);
   for (let n = 0; n < 100; n++) gate.enter();
   expect(room.told).toBe(0);
+});
+
+test("one that claims more events than a batch may have keeps nobody out", () => {
+  const { gate, learn } = setup(8000);
+  learn(2_000_000);
+  for (let n = 0; n < 8; n++) gate.enter();
+  expect(() => gate.enter()).toThrow(ConnectError);
+});
+
+test("in a room that is smaller than usual batches, a batch may come again when none has come for a while", () => {
+  const { gate, learn, pass } = setup(500);
+  learn(1000);
+  expect(() => gate.enter()).toThrow(ConnectError);
+  pass(1001);
+  gate.enter();
 });

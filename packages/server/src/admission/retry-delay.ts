@@ -1,12 +1,12 @@
-/** Says in how many ms those who ask for room for so many events should ask again. */
+/** Delay in ms after which a client that brought this many events, and was refused, should retry. */
 export type RetryDelay = (events: number, eventsPerMs: number) => number;
 
-/** How long a refusal counts, in ms; then its client has come back or given up. */
+/** How long a refusal counts, in ms: its client has come back, or given up, by then. */
 const memoryMs = 1000;
 
 /**
- * At a given pace there is room for everybody who was refused lately after as long as it takes to store all that they
- * brought. Shorter delays would bring back more than there is room for, to be refused again.
+ * There is room for everybody who was refused lately once all that they brought could have been stored. A shorter delay would
+ * bring back more than there is room for, to be refused again.
  */
 export function createRetryDelay(now: () => number = () => performance.now()): RetryDelay {
   let refused = 0;

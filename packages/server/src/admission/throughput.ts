@@ -1,8 +1,8 @@
 /** How fast the store takes events, as measured. */
 export interface Throughput {
-  /** A call for so many events begins; what is returned is called when it has ended. */
+  /** A call with this many events begins. The function returned is to be called when it has ended. */
   begin(events: number): () => void;
-  /** What it takes when it is busy. Without a measurement: Infinity. */
+  /** Events that the store takes per ms when it is busy. Before anything was measured: Infinity. */
   eventsPerMs(): number;
 }
 
@@ -14,7 +14,7 @@ export function createThroughput(
   { maxBatch, writers }: { maxBatch: number; writers: number },
   now: () => number = () => performance.now(),
 ): Throughput {
-  /** A call costs its commit, however few events are in it: what full calls take decides, and small ones hardly count. */
+  /** A call costs its commit, however few events are in it. So the duration of full calls decides; small ones hardly count. */
   let fullCallMs = 0;
   const underWay = new Set<{ start: number }>();
 

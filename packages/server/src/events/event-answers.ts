@@ -37,7 +37,7 @@ export interface EventAnswers {
 export const tenant = "";
 
 /** Events in one batch. */
-const maxBatchEvents = 1000;
+export const maxBatchEvents = 1000;
 
 /** Answers events of clients. */
 export function createEventAnswers(context: EventAnswersContext): EventAnswers {

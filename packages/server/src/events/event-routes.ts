@@ -1,16 +1,15 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { EventService } from "@event-ingestion/api";
 import type { Batcher, Job } from "@event-ingestion/store";
-import type { BatchGate } from "../admission/batch-gate.ts";
-import { type EventAnswersContext, createEventAnswers, tenant } from "./event-answers.ts";
+import { createBatchGate } from "../admission/batch-gate.ts";
+import { type EventAnswersContext, createEventAnswers, maxBatchEvents, tenant } from "./event-answers.ts";
 import { ingestStream } from "./ingest-stream.ts";
 import { jobStatus } from "./job-status.ts";
 import { storeStatus } from "../store-status.ts";
 
 /** What the EventService needs. */
 export interface EventServiceContext extends EventAnswersContext {
-  /** Told of the batches that have come in. */
-  batches: Pick<BatchGate, "arrived">;
   /** Looks jobs up; requests that come while a lookup is under way share the next. */
   jobs: Batcher<string, Job | null>;
   /** Aborted when open streams may read no more. */
@@ -21,11 +20,22 @@ export interface EventServiceContext extends EventAnswersContext {
 const streamIdleMs = 60_000;
 
 /** event.EventService. */
-export function eventRoutes(context: EventServiceContext): (router: ConnectRouter) => void {
-  const { batches, ingest, jobs, draining } = context;
+export interface EventRoutes {
+  routes: (router: ConnectRouter) => void;
+  /** Asked before a request is received. @throws ConnectError for a batch that there is no room for. */
+  gate: (method: DescMethod) => void;
+}
+
+/** The handlers of event.EventService, and what they want to know before a request is received. */
+export function createEventRoutes(context: EventServiceContext): EventRoutes {
+  const { ingest, jobs, draining, observe } = context;
   const answers = createEventAnswers(context);
-  return (router) =>
-    router.service(EventService, {
+  const batches = createBatchGate(ingest.room, {
+    maxEvents: maxBatchEvents,
+    refused: () => observe({ kind: "connection", what: "batch-overload" }),
+  });
+  const routes = (router: ConnectRouter) =>
+    void router.service(EventService, {
       ingestEvent: (request, caller) => answers.ingestEvent(request, caller),
       ingestBatch(request, caller) {
         batches.arrived(request.events.length);
@@ -46,4 +56,8 @@ export function eventRoutes(context: EventServiceContext): (router: ConnectRoute
         return jobStatus(jobId, job?.tenant === tenant ? job : undefined);
       },
     });
+  const gate = (method: DescMethod) => {
+    if (method === EventService.method.ingestBatch) batches.enter();
+  };
+  return { routes, gate };
 }

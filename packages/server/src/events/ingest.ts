@@ -23,7 +23,7 @@ export interface Ingest {
    */
   append(events: readonly NewEvent[], caller: Caller, whenFull?: WhenFull): Promise<Appended[]>;
   /** Where they wait. */
-  room: Pick<WaitingRoom, "fits" | "refuse" | "turn">;
+  room: Pick<WaitingRoom<NewEvent, Appended>, "fits" | "refuse" | "turn">;
   /** Stores what waits, then refuses. */
   close(): Promise<void>;
 }
@@ -46,28 +46,22 @@ export function createIngest(
   limits: IngestLimits,
   { depth, observe }: { depth: QueueDepth; observe: (event: ServerEvent) => void },
 ): Ingest {
-  const { maxBatch, maxBatchBytes, writers } = store.caps;
-  const shared = { maxBatch, maxBatchBytes, bytesOf };
-  const appends = createBatcher<NewEvent, Appended>({
-    ...shared,
+  const room = createWaitingRoom<NewEvent, Appended>({
+    ...limits,
+    bytesOf,
+    caps: store.caps,
     run: async (events) => {
       const start = performance.now();
-      const answered = room.leave(events.length);
-      const appended = await store.append(events).finally(answered);
+      const appended = await store.append(events);
       depth.added(appended.filter(({ outcome }) => outcome === "ACCEPTED").length);
       observe({ kind: "appended", events: events.length, durationMs: performance.now() - start });
       return appended;
     },
-    concurrency: writers,
-    // What is shared is reached over a network: a call would wait for a connection while its deadline runs.
-    early: store.caps.exclusive,
-    // The room has limits, which are not for all.
-    maxPending: Number.POSITIVE_INFINITY,
-    maxPendingBytes: Number.POSITIVE_INFINITY,
   });
-  const room = createWaitingRoom({ ...limits, caps: store.caps, pending: appends.pending });
   const lookups = createBatcher<NewEvent, Appended | null>({
-    ...shared,
+    maxBatch: store.caps.maxBatch,
+    maxBatchBytes: store.caps.maxBatchBytes,
+    bytesOf,
     run: (events) => store.lookup(events),
     concurrency: 1,
     maxPending: maxLookups,
@@ -98,14 +92,14 @@ export function createIngest(
       if (depth.queued() >= limits.maxQueuedJobs) return answerKnown(events, refuseFullQueue);
       if (whenFull === "refuse" && !room.fits(events.length, sumOfBytes(events)))
         return answerKnown(events, (count) => room.refuse(count));
-      return appends.submit(events, caller).catch((error: unknown) => {
+      return room.submit(events, caller).catch((error: unknown) => {
         if (error instanceof StoreError && error.outcome === "notApplied")
           return answerKnown(events, () => storeStatus(error));
         throw storeStatus(error);
       });
     },
     async close() {
-      await appends.close();
+      await room.close();
       await lookups.close();
     },
   };
