@@ -54,13 +54,17 @@ const floors = {
   "packages/server/src/http": ["fast", "connect"],
 };
 
+function floorOf(file: string, { src, folders }: { src: string; folders: readonly string[] }): number {
+  if (file.includes("/testing/")) return -1;
+  return folders.findIndex((folder) => file.startsWith(`${src}/${folder}/`));
+}
+
 describe.each(Object.entries(floors))("%s", (src, folders) => {
   test(`imports run one way: ${folders.join(", ")}`, () => {
-    const floorOf = (file: string) =>
-      folders.findIndex((folder) => file.startsWith(`${src}/${folder}/`) && !file.includes("/testing/"));
+    const house = { src, folders };
     const upward = [...imports].flatMap(([file, targets]) =>
       targets
-        .filter((target) => floorOf(target) >= 0 && floorOf(target) < floorOf(file))
+        .filter((target) => floorOf(target, house) >= 0 && floorOf(target, house) < floorOf(file, house))
         .map((target) => `${file} -> ${target}`),
     );
     expect(upward).toEqual([]);
