@@ -95,3 +95,16 @@ test("the map of the architecture names files that exist, and every file that co
     corrections.map((file) => file.split("/").at(-1)).filter((name) => !map.includes(`${name}`)),
   ).toEqual([]);
 });
+
+test("every export of a source file has a doc comment", () => {
+  const declaration = /^export (?:async )?(?:function\*?|const|let|interface|type|class) (\w+)/;
+  const exports = [...imports.keys()].flatMap((file) => {
+    const lines = read(file).split("\n");
+    return lines.flatMap((line, at) => {
+      const [, name] = declaration.exec(line) ?? [];
+      return name === undefined ? [] : [{ file, name, isDocumented: lines[at - 1]?.endsWith("*/") === true }];
+    });
+  });
+  expect(exports.length).toBeGreaterThan(500);
+  expect(exports.filter(({ isDocumented }) => !isDocumented)).toEqual([]);
+});

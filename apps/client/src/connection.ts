@@ -22,6 +22,7 @@ export interface Patience {
   timeoutMs: number;
 }
 
+/** What `connect` takes beside the configuration. */
 export interface ConnectionOptions {
   observe?: (event: ClientEvent) => void;
   /** Told how long each try took that had an answer, in ms. */

@@ -24,6 +24,7 @@ const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000
 /** The longest a timer can wait, in ms. */
 const maxDurationMs = 2 ** 31 - 1;
 
+/** A reader that has found nothing wrong yet. */
 export function createOptionReader(): OptionReader {
   const mistakes: string[] = [];
   const wrong = (message: string) => void mistakes.push(message);

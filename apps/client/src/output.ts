@@ -11,6 +11,7 @@ export interface Output {
   note(text: string): void;
 }
 
+/** The output of a command, in the format that was asked for. */
 export function createOutput({ output, quiet }: Config): Output {
   return {
     one(value, text) {

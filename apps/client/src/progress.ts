@@ -10,6 +10,7 @@ export interface Position {
   total: number | undefined;
 }
 
+/** What `showProgress` takes. */
 export interface ProgressOptions {
   /** Where it is shown. */
   stream: { isTTY?: boolean; columns?: number; write(text: string): unknown };
@@ -30,6 +31,7 @@ const barMs = 100;
 const lineMs = 5000;
 const clearLine = "\r\u001B[K";
 
+/** Shows on a terminal how far a long command is, elsewhere a line from time to time. Ends when it is disposed of. */
 export function showProgress({ stream, quiet, verb, position }: ProgressOptions): Progress {
   if (quiet) return { say: () => undefined, [Symbol.dispose]: () => undefined };
   const start = performance.now();

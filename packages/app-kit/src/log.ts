@@ -17,6 +17,7 @@ export interface LogSettings {
 export const logUsage = `  LOG_LEVEL            ${levels.join(", ")} (info)
   LOG_FORMAT           json or pretty (pretty on a terminal, else json)`;
 
+/** Reads LOG_LEVEL and LOG_FORMAT; what is wrong is told to `env`. */
 export function readLogSettings(env: Environment, isTty: boolean): LogSettings {
   return {
     logLevel: env.choice("LOG_LEVEL", "info", levels),

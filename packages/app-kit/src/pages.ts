@@ -28,6 +28,7 @@ export function servePages(pages: Record<string, () => Page | Promise<Page>>): N
   };
 }
 
+/** A page of one line of text. */
 export function textPage(status: number, line: string): Page {
   return { status, type: "text/plain; charset=utf-8", body: `${line}\n` };
 }

@@ -14,6 +14,7 @@ interface Watcher {
   change(): Promise<void>;
 }
 
+/** Room for `max` watchers, empty. */
 export function createWatchers(max: number): Watchers {
   const waits = new Set<() => void>();
   return {

@@ -22,6 +22,7 @@ interface Inbox {
   leave: () => void;
 }
 
+/** Hints without listeners. */
 export function createHints(): Hints {
   const inboxes = new Set<Inbox>();
   let closed = false;

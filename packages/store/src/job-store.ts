@@ -19,8 +19,10 @@ import type { StoreError } from "./store-error.ts";
 /** UUIDv7 in text form, 36 characters, minted by the store. Time-ordered. */
 export type JobId = string;
 
+/** Where a job is; see above for what enters and leaves each state. */
 export type State = "QUEUED" | "RUNNING" | "SUCCEEDED" | "DEAD" | "CANCELLED";
 
+/** An event on its way into the store. */
 export interface NewEvent {
   /** 0 to 128 bytes of UTF-8; "" is the built-in tenant. */
   tenant: string;
@@ -49,6 +51,7 @@ export interface Appended {
   jobId: JobId;
 }
 
+/** A job without its payload. */
 export interface Job {
   jobId: JobId;
   tenant: string;
@@ -73,6 +76,7 @@ export interface Job {
   revision: number;
 }
 
+/** A job with its payload and its failures. */
 export interface JobDetail extends Job {
   payload: Uint8Array;
   /** The failed attempts among the last 20, oldest first. */
@@ -116,6 +120,7 @@ export interface Session {
   readonly ttlMs: number;
 }
 
+/** What a store can do, and how much of it at once. */
 export interface Caps {
   /** Proven against the engine when it was opened, never assumed. */
   durability: "replica-fsync" | "fsync" | "memory";
@@ -131,6 +136,7 @@ export interface Caps {
   maxPayloadBytes: number;
 }
 
+/** Which jobs a list shows. */
 export interface ListQuery {
   state?: State;
   type?: string;
@@ -145,6 +151,7 @@ export interface ListQuery {
   limit: number;
 }
 
+/** The whole store in numbers, all tenants together. */
 export interface Counts {
   byState: Record<State, number>;
   /** QUEUED jobs that are not due yet. */
@@ -156,6 +163,7 @@ export interface Counts {
   workers: { worker: string; held: number; expiresAt: number }[];
 }
 
+/** When jobs become dead, and when finished ones go. */
 export interface Policy {
   /** A job whose worker was lost this many times is DEAD, if it was lost alone the last time: less than 3 means 3. */
   workerLostLimit: number;
@@ -163,6 +171,7 @@ export interface Policy {
   keepMs: Record<"SUCCEEDED" | "DEAD" | "CANCELLED", number>;
 }
 
+/** The port. All calls may be made at once, from any number of callers. */
 export interface JobStore {
   readonly caps: Caps;
   /** Whether appends can succeed now, and why not. Reads may work while this is false. */

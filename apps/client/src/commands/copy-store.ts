@@ -19,6 +19,7 @@ export class CopyError extends Error {
   }
 }
 
+/** What `copyStore` takes. */
 export interface CopyOptions {
   from: JobStore;
   to: JobStore;

@@ -57,6 +57,7 @@ export interface Setup {
   event: (args: readonly string[], input?: string | Buffer) => Promise<Ended>;
 }
 
+/** A server and the `event` command against it; with `worker`, handlers run too. */
 export async function setup({ worker = false }: { worker?: boolean } = {}): Promise<Setup> {
   const store = await openSqliteStore("sqlite::memory:");
   const server = createServer({ store, port: 0, graceMs: 100, hardLimitMs: 1000 });

@@ -41,6 +41,7 @@ export interface IngestLimits {
 /** Events that may be looked up at once while the store refuses new ones; beyond it requests are refused unseen. */
 const maxLookups = 4_000;
 
+/** The way of events into `store`. */
 export function createIngest(
   store: JobStore,
   limits: IngestLimits,

@@ -32,12 +32,14 @@ function arrayOf<T>({ oid, size, write }: Codec<T>): ArrayEncoder<T> {
   };
 }
 
+/** text[] */
 export const textArray: ArrayEncoder<string> = arrayOf({
   oid: 25,
   size: (value) => Buffer.byteLength(value),
   write: (to, value, at) => to.write(value, at),
 });
 
+/** bytea[] */
 export const byteaArray: ArrayEncoder<Uint8Array> = arrayOf({
   oid: 17,
   size: (value) => value.byteLength,
@@ -51,12 +53,14 @@ export const uuidArray: ArrayEncoder<string> = arrayOf({
   write: (to, value, at) => to.write(value.replaceAll("-", ""), at, "hex"),
 });
 
+/** int4[] */
 export const int4Array: ArrayEncoder<number> = arrayOf({
   oid: 23,
   size: () => 4,
   write: (to, value, at) => to.writeInt32BE(value, at),
 });
 
+/** int8[] */
 export const int8Array: ArrayEncoder<bigint> = arrayOf({
   oid: 20,
   size: () => 8,

@@ -88,14 +88,17 @@ export function isCrowded(error: unknown): boolean {
   return sqlState(error) === "53300";
 }
 
+/** Nothing was applied, and what is stored contradicts itself. */
 export function damaged(message: string): StoreError {
   return new StoreError("notApplied", "corrupt", `${message}: restore a backup`);
 }
 
+/** Nothing was applied, and nothing can be before somebody changes the database or its settings. */
 export function incompatible(message: string): StoreError {
   return new StoreError("notApplied", "incompatible", message);
 }
 
+/** Nothing was applied; the same call may succeed later. */
 export function unavailable(message: string, options?: ErrorOptions): StoreError {
   return new StoreError("notApplied", "unavailable", message, options);
 }

@@ -39,6 +39,7 @@ export interface Pool {
   close: () => Promise<void>;
 }
 
+/** A pool without connections; they are made when they are needed. */
 export function createPool({ lane, size, deadlineMs, connect, gate }: PoolOptions): Pool {
   const idle: Connection[] = [];
   const turns = createSemaphore(size);

@@ -13,6 +13,7 @@ export interface Primary {
   connect: () => Promise<Connection>;
 }
 
+/** The primary among `hosts`; a host has `timeoutMs` to answer. */
 export function createPrimary(hosts: readonly Host[], timeoutMs: number): Primary {
   let durability: Caps["durability"] = "fsync";
 

@@ -12,6 +12,7 @@ export interface Semaphore {
   over: () => Promise<void>;
 }
 
+/** A semaphore with `size` free places. */
 export function createSemaphore(size: number): Semaphore {
   const waiting = new Set<() => void>();
   const idle: (() => void)[] = [];

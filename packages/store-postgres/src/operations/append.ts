@@ -87,6 +87,7 @@ interface Item {
   isNew: boolean;
 }
 
+/** `append` and `lookup` of the port. */
 export function createAppend({
   writers,
   others,

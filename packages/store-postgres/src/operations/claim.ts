@@ -121,6 +121,7 @@ export interface Claims extends Pick<JobStore, "claim"> {
   takeBack: () => Promise<void>;
 }
 
+/** `claim` of the port, with what sessions hold and wait for. */
 export function createClaims(area: StoreContext): Claims {
   const { others, hints } = area;
   const head = createQueueHead();

@@ -31,6 +31,7 @@ const count = {
       sum(n) FILTER (WHERE metric = 4) AS dead, sum(n) FILTER (WHERE metric = 5) AS cancelled FROM ingest.tally) t`,
 };
 
+/** `counts` of the port. */
 export function createCounts({ others }: StoreContext): Pick<JobStore, "counts"> {
   return {
     async counts() {

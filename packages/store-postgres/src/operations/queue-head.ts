@@ -16,6 +16,7 @@ export interface QueueHead {
   found: (dueAt: number) => void;
 }
 
+/** A head that knows of no claim yet. */
 export function createQueueHead(): QueueHead {
   let from = 0;
   let wholeAt = Number.NEGATIVE_INFINITY;

@@ -34,6 +34,7 @@ const byKey = {
   text: "SELECT event_id, job_id FROM ingest.event_key WHERE event_id = ANY ($1::text[]) AND tenant = $2",
 };
 
+/** A row as the port gives it. */
 export function toDetail(row: DetailRow): JobDetail {
   return { ...toJob(row), payload: plainBytes(row.payload), errors: row.errors };
 }

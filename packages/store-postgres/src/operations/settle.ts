@@ -53,6 +53,7 @@ const dropOldErrors = {
 
 const codes: Record<Verdict["as"], number> = { release: 0, retry: 1, succeeded: 3, dead: 4, cancelled: 5 };
 
+/** `settle` of the port. */
 export function createSettle({ others, hints }: StoreContext, claims: Claims): Pick<JobStore, "settle"> {
   const forgetOldErrors = async (settled: Iterable<Verdict>) => {
     const old = [...settled].filter(

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { JobId } from "@event-ingestion/store";
 
+/** A day in ms: partitions hold one each. */
 export const dayMs = 86_400_000;
 
 /** The last instant that an id can hold. */

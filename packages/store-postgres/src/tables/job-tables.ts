@@ -12,6 +12,7 @@ export const allDays: JobTables = {
   attempt_error: "ingest.attempt_error",
 };
 
+/** The tables of one day, written as in their names: 20261231. */
 export function tablesOf(day: string): JobTables {
   return {
     job: `${allDays.job}_${day}`,

@@ -12,6 +12,7 @@ export interface Days {
   ensure: (wanted?: Iterable<string>) => Promise<void>;
 }
 
+/** The partitions of the database that `pool` leads to. */
 export function createPartitions(pool: Pool): Days {
   let known = new Set<string>();
 

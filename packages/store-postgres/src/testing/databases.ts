@@ -29,6 +29,7 @@ export async function installClock(url: string): Promise<void> {
   );
 }
 
+/** Moves the clock that the database of `url` shows to stores, by so many ms. */
 export async function moveClock(url: string, ms: number): Promise<void> {
   await execute(url, `UPDATE clock.moved SET ms = ms + ${Math.round(ms)}`);
 }

@@ -22,6 +22,7 @@ export interface FaultProxy extends AsyncDisposable {
   restore: () => void;
 }
 
+/** A proxy in front of the server on `serverPort` that does nothing wrong yet. */
 export async function startFaultProxy(serverPort: number): Promise<FaultProxy> {
   const pairs = new Set<[Socket, Socket]>();
   let plan: { text: string; fault: Fault; done: () => void } | undefined;

@@ -16,6 +16,7 @@ export interface Ledger {
   readonly jobs: ReadonlyMap<string, JobId>;
 }
 
+/** An empty ledger. */
 export function createLedger(): Ledger {
   const jobs = new Map<string, JobId>();
   const accepted = new Set<string>();

@@ -28,6 +28,7 @@ export interface PostgresServer extends AsyncDisposable {
   start: () => Promise<void>;
 }
 
+/** What `startPostgres` takes. */
 export interface PostgresServerOptions {
   /** Default: the version that comes with `pnpm install`. */
   major?: number;

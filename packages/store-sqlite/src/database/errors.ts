@@ -11,6 +11,7 @@ import { resultCode } from "./driver.ts";
  */
 export type Severity = "request" | "stalled" | "suspect" | "damaged";
 
+/** What an error of SQLite says about the store. */
 export function severity(error: unknown): Severity {
   if (error instanceof StoreError) return error.reason === "corrupt" ? "damaged" : "request";
   switch (primaryCode(error)) {
@@ -78,10 +79,12 @@ export function damaged(what: string, options?: ErrorOptions): StoreError {
   );
 }
 
+/** The caller broke a rule; nothing was applied. */
 export function invalid(message: string): StoreError {
   return new StoreError("notApplied", "invalid", message);
 }
 
+/** Nothing was applied; the same call may succeed later. */
 export function unavailable(message: string, options?: ErrorOptions): StoreError {
   return new StoreError("notApplied", "unavailable", message, options);
 }
@@ -100,10 +103,12 @@ export interface Failure {
   cause: unknown;
 }
 
+/** A StoreError as it crosses threads. */
 export function toFailure({ outcome, reason, message, cause }: StoreError): Failure {
   return { outcome, reason, message, cause };
 }
 
+/** A StoreError that came from the other thread. */
 export function fromFailure({ outcome, reason, message, cause }: Failure): StoreError {
   return new StoreError(outcome, reason, message, cause === undefined ? undefined : { cause });
 }

@@ -13,6 +13,7 @@ export interface Medium {
   readonly reserve: Reserve;
 }
 
+/** A file, with its write-ahead log and its reserve beside it. */
 export function fileMedium(
   file: string,
   { reserveBytes, observe }: { reserveBytes: number; observe: (event: CheckSkipped) => void },
@@ -25,6 +26,7 @@ export function fileMedium(
   };
 }
 
+/** Memory: gone with the process. */
 export const memoryMedium: Medium = {
   name: ":memory:",
   open: openMemory,

@@ -10,6 +10,7 @@ export interface Reserve {
 
 const chunkBytes = 1024 * 1024;
 
+/** A reserve of `bytes` beside the database `file`. */
 export function createReserve(file: string, bytes: number): Reserve {
   const path = `${file}-reserve`;
   const isHeld = () => statSync(path, { throwIfNoEntry: false })?.size === bytes;

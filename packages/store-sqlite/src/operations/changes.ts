@@ -11,6 +11,7 @@ export interface Changes {
   clear(): void;
 }
 
+/** No changes yet. */
 export function createChanges(): Changes {
   return {
     jobs: [],

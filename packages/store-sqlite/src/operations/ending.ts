@@ -14,6 +14,7 @@ export interface RunningRow {
   cancel: number;
 }
 
+/** The columns of a `RunningRow`. */
 export const runningColumns = "seq, at, salt, attempts, max_attempts, lost, cancel";
 
 /** Why an attempt ended, success aside. "lost": its worker gave no sign of life; `limit` such losses are a job's end. */
@@ -34,6 +35,7 @@ interface Next {
 /** Takes one job out of RUNNING and says where it went. */
 export type EndAttempt = (job: RunningRow, ending: Ending) => Next["state"];
 
+/** What ends attempts, whoever asks for it. */
 export function createEndAttempt({ db, clock, counters, changes }: StoreContext): EndAttempt {
   const leave = db.prepare(`UPDATE job SET state = ?, max_attempts = ?, lost = ?, run_at = ?, finished_at = ?,
     cancel = 0, session = NULL WHERE seq = ?`);

@@ -63,6 +63,7 @@ export function pushEvent(columns: EventColumns, event: Omit<PlainEvent, "payloa
   columns.ends.push(end);
 }
 
+/** Events of a batch as columns. */
 export function packEvents(batch: readonly NewEvent[]): EventColumns {
   const columns = columnsOver(carry(batch.map(({ payload }) => payload)));
   let end = 0;
@@ -102,6 +103,7 @@ export function unpackEvents(
 /** A job that runs for long keeps what shares its memory, so there is not much of that. */
 const maxSharedBytes = 256 * 1024;
 
+/** Leased jobs from their columns. */
 export function unpackLeased({ jobIds, attempts, acceptedAts, events }: LeasedColumns): Leased[] {
   const isShared = events.payloads.length <= maxSharedBytes;
   return unpackEvents(events).map((event, index) => {
@@ -117,6 +119,7 @@ export function unpackLeased({ jobIds, attempts, acceptedAts, events }: LeasedCo
   });
 }
 
+/** Answers of an append as columns. */
 export function packAppended(appended: readonly Appended[]): AppendedColumns {
   const placesOf = (outcome: Appended["outcome"]) =>
     appended.flatMap((answer, index) => (answer.outcome === outcome ? [index] : []));
@@ -127,6 +130,7 @@ export function packAppended(appended: readonly Appended[]): AppendedColumns {
   };
 }
 
+/** Answers of an append from their columns. */
 export function unpackAppended({ jobIds, duplicates, conflicts }: AppendedColumns): Appended[] {
   const appended = jobIds.map((jobId): Appended => ({ outcome: "ACCEPTED", jobId }));
   for (const index of duplicates) appended[index] = { outcome: "DUPLICATE", jobId: jobIds[index] ?? "" };

@@ -9,6 +9,7 @@ export interface IsolatedJobs {
   isHeldBy(session: number): boolean;
 }
 
+/** The isolated jobs of the database. */
 export function createIsolatedJobs(db: Database, clock: Clock): IsolatedJobs {
   // The index is empty but for such jobs, so an answer costs next to nothing.
   const lone = `FROM job INDEXED BY job_alone WHERE lost >= ${lossesInCompany}`;

@@ -14,6 +14,7 @@ type Write =
   | "importJobs";
 type Read = "lookup" | "heartbeat" | "get" | "getDetail" | "find" | "list" | "counts" | "exportJobs";
 
+/** The name of an operation. */
 export type OperationName = Write | Read;
 
 type Port = {
@@ -42,6 +43,7 @@ const writes: ReadonlySet<OperationName> = new Set<Write>([
   "importJobs",
 ]);
 
+/** Whether an operation changes the store, so that it needs a transaction. */
 export function isWrite(name: OperationName): boolean {
   return writes.has(name);
 }

@@ -21,6 +21,7 @@ export interface ErrorRow {
   error: string;
 }
 
+/** The failures of a job, oldest first. */
 export const errorsOfJob = "SELECT attempt, at, error FROM attempt_error WHERE seq = ? ORDER BY attempt";
 
 /** Single jobs, by id or by event id. */

@@ -44,6 +44,7 @@ export type EndAttempts = (
   max?: number,
 ) => { requeued: number; died: number; total: number };
 
+/** Ends all attempts that a session holds. */
 export function createEndAttempts({ db }: StoreContext, endAttempt: EndAttempt): EndAttempts {
   const held: Query<RunningRow> = query(
     db,

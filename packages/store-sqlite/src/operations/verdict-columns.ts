@@ -29,6 +29,7 @@ export interface PlacedVerdict {
   result: Uint8Array | null;
 }
 
+/** Verdicts as columns. */
 export function packVerdicts(verdicts: readonly Verdict[]): VerdictColumns {
   const results = verdicts.map(resultOf);
   return {

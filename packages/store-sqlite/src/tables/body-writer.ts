@@ -14,6 +14,7 @@ interface Body {
 /** Writes up to `maxInsertRows` bodies, with their checksums. */
 type WriteBodies = (bodies: readonly Body[]) => void;
 
+/** Writes what never changes of new jobs, many rows a statement. */
 export function createBodyWriter(db: Database): WriteBodies {
   const insert = prepareInsert(db, {
     into: "body",

@@ -14,6 +14,7 @@ export interface Head {
   payloadCrc: number;
 }
 
+/** The checksum of all of a job that never changes, payload aside. */
 export function headCrc(head: Head): number {
   const { jobId, budget, timestamp, tenant, eventId, type, trace } = head;
   // No key holds U+0000, so the text has one reading.
@@ -22,6 +23,7 @@ export function headCrc(head: Head): number {
   );
 }
 
+/** The checksum of a payload. */
 export function payloadCrc(payload: Uint8Array): number {
   return crc32(payload);
 }

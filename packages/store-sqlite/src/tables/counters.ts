@@ -35,6 +35,7 @@ export interface Counters {
   restore(): void;
 }
 
+/** The counters as the database has them. */
 export function createCounters(db: Database): Counters {
   const stored = query<{ k: number; v: number }>(db, "SELECT k, v FROM meta");
   const write = db.prepare("INSERT INTO meta(k, v) VALUES(?, ?) ON CONFLICT(k) DO UPDATE SET v = excluded.v");

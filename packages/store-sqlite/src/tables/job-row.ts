@@ -23,10 +23,12 @@ export interface HeadRow {
   trace: string | null;
 }
 
+/** A head with the payload. */
 export interface PayloadRow extends HeadRow {
   payload: Uint8Array;
 }
 
+/** A job as the port shows it. */
 export interface JobRow extends HeadRow {
   state: number;
   attempts: number;
@@ -38,10 +40,12 @@ export interface JobRow extends HeadRow {
   result: Uint8Array | null;
 }
 
+/** The columns of a `HeadRow`. */
 export const headColumns = `j.seq, j.at, j.salt, j.tenant, j.event_id, b.budget, b.head_crc, b.payload_crc, b.type, b.trace,
   CASE WHEN b.event_ts BETWEEN -9007199254740991 AND 9007199254740991 THEN b.event_ts
     ELSE CAST(b.event_ts AS TEXT) END AS event_ts`;
 
+/** The columns of a `JobRow`. */
 export const jobColumns: string = `${headColumns},
   j.state, j.attempts, j.max_attempts, j.cancel, j.run_at, j.finished_at,
   (SELECT e.error FROM attempt_error e WHERE e.seq = j.seq ORDER BY e.attempt DESC LIMIT 1) AS last_error,

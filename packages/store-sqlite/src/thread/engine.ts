@@ -28,6 +28,7 @@ export interface Call {
   args: unknown[];
 }
 
+/** What became of a call: its value, or why it failed. */
 export type Outcome = { id: number; value: unknown } | { id: number; error: StoreError };
 
 /** "failed": nothing of it was committed; or, when it was `committing`, that is not known. */
@@ -54,6 +55,7 @@ export interface Engine {
 /** The bound on lost workers for what is ended before anybody could name a policy. */
 const workerLostLimit = 3;
 
+/** Runs the calls of the mailbox, all waiting writes in one transaction. */
 export function createEngine(
   db: Database,
   { file, clock, deadlines }: { file: string; clock: Clock; deadlines: Deadlines },

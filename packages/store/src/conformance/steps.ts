@@ -26,6 +26,7 @@ export const keepAll: Policy = {
 /** A well-formed id that no store has given out. */
 export const unknownId: JobId = "0199aaaa-0000-7000-8000-000000000001";
 
+/** A text as UTF-8. */
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 let made = 0;
@@ -44,6 +45,7 @@ export function newEvent(overrides: Partial<NewEvent> = {}): NewEvent {
   };
 }
 
+/** So many new events, each with an id of its own. */
 export function newEvents(count: number, overrides: Partial<NewEvent> = {}): NewEvent[] {
   return Array.from({ length: count }, () => newEvent(overrides));
 }

@@ -10,6 +10,7 @@ const encoder = new TextEncoder();
 // A result may begin with what looks like a byte order mark.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** A session as it goes over the wire. */
 export function toSessionMessage({ id, ttlMs }: Session): SessionMessage {
   return { id, ttl: durationFromMs(ttlMs) };
 }
@@ -45,6 +46,7 @@ export function toLeased({
   };
 }
 
+/** A verdict as it goes over the wire. */
 export function toVerdictMessage(verdict: Verdict): VerdictMessage {
   const { jobId, attempt } = verdict;
   switch (verdict.as) {

@@ -17,6 +17,7 @@ export interface ModelClock {
   settle(): Promise<void>;
 }
 
+/** A clock of the model that follows the clock of the engine. */
 export function createModelClock({ elapse, spanMs }: Engine): ModelClock {
   let least = 0;
   let most = 0;

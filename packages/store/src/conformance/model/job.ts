@@ -38,12 +38,14 @@ export function modelPolicy(spanMs: number): Policy {
   return { workerLostLimit, keepMs };
 }
 
+/** A new job: QUEUED. */
 export function acceptJob(jobId: JobId, event: NewEvent, due: Timer): ModelJob {
   const { maxAttempts } = event;
   const fresh = { state: "QUEUED", attempts: 0, lost: 0, cancelRequested: false } as const;
   return { ...fresh, jobId, event, maxAttempts, due, errors: [] };
 }
 
+/** QUEUED becomes RUNNING. */
 export function claimJob(job: ModelJob, session: string): void {
   Object.assign(job, { state: "RUNNING", attempts: job.attempts + 1, session });
 }
@@ -69,6 +71,7 @@ export function settleJob(job: ModelJob, verdict: Verdict, clock: ModelClock): v
   }
 }
 
+/** RUNNING becomes QUEUED again, without a failure. */
 export function releaseJob(job: ModelJob, clock: ModelClock): void {
   if (job.cancelRequested) return finish(job, "CANCELLED", clock);
   job.maxAttempts++;
@@ -84,6 +87,7 @@ export function loseJob(job: ModelJob, clock: ModelClock): void {
   requeue(job, clock.timer(0));
 }
 
+/** What `cancel` does to a job, and answers. */
 export function cancelJob(job: ModelJob, clock: ModelClock): "cancelled" | "requested" | "terminal" {
   if (job.state === "RUNNING") {
     job.cancelRequested = true;
@@ -94,6 +98,7 @@ export function cancelJob(job: ModelJob, clock: ModelClock): "cancelled" | "requ
   return "cancelled";
 }
 
+/** What `redrive` does to a job, and answers. */
 export function redriveJob(job: ModelJob, clock: ModelClock): "queued" | "notTerminal" {
   if (job.state !== "DEAD" && job.state !== "CANCELLED") return "notTerminal";
   if (job.state === "CANCELLED") job.attempts++;
@@ -103,8 +108,10 @@ export function redriveJob(job: ModelJob, clock: ModelClock): "queued" | "notTer
   return "queued";
 }
 
+/** Whether a job is isolated. */
 export const runsAlone = ({ lost }: ModelJob): boolean => lost >= lossesInCompany;
 
+/** Whether a job is not in a terminal state. */
 export const isLive = ({ state }: Pick<Job, "state">): boolean => state === "QUEUED" || state === "RUNNING";
 
 function finish(job: ModelJob, state: keyof typeof keepSpans, clock: ModelClock): void {

@@ -2,6 +2,7 @@ import type { Appended, JobId, NewEvent, Session, Verdict } from "../../job-stor
 import type { ModelClock, Timer } from "./clock.ts";
 import { isLive, loseJob, type ModelJob, releaseJob, runsAlone, settleJob } from "./job.ts";
 
+/** A session as the model has it. */
 export interface ModelSession {
   readonly session: Session;
   readonly worker: string;
@@ -19,10 +20,12 @@ export interface Model {
   readonly sessions: ModelSession[];
 }
 
+/** A model of an empty store. */
 export function createModel(clock: ModelClock): Model {
   return { clock, jobs: new Map(), pruned: new Set(), sessions: [] };
 }
 
+/** What `lookup` answers. */
 export function lookupEvent({ jobs }: Model, { tenant, eventId, type, payload }: NewEvent): Appended | null {
   for (const { jobId, event } of jobs.values()) {
     if (event.tenant !== tenant || event.eventId !== eventId) continue;
@@ -32,8 +35,10 @@ export function lookupEvent({ jobs }: Model, { tenant, eventId, type, payload }:
   return null;
 }
 
+/** Whether a session may claim. */
 export const canClaim = ({ open, lease }: ModelSession): boolean => open && !lease.passed();
 
+/** The jobs that may be claimed now. */
 export function dueJobs({ jobs }: Model): ModelJob[] {
   return [...jobs.values()].filter(({ state, due }) => state === "QUEUED" && due.passed());
 }
@@ -53,6 +58,7 @@ export function heldJobs({ jobs }: Model, { id }: Session): ModelJob[] {
   return [...jobs.values()].filter(({ session }) => session === id);
 }
 
+/** What `settle` does, and answers. */
 export function settle({ jobs, clock }: Model, { id }: Session, verdict: Verdict): "ok" | "lost" {
   const job = jobs.get(verdict.jobId);
   if (job?.session !== id || job.attempts !== verdict.attempt) return "lost";
@@ -60,6 +66,7 @@ export function settle({ jobs, clock }: Model, { id }: Session, verdict: Verdict
   return "ok";
 }
 
+/** What `closeSession` does. */
 export function closeSession(model: Model, ended: ModelSession): void {
   ended.open = false;
   for (const job of heldJobs(model, ended.session)) releaseJob(job, model.clock);

@@ -8,6 +8,7 @@ import { anyIndex, pick, plainStep, type Run, type Step, step } from "./step.ts"
 
 const anyJobs = fc.array(anyIndex, { maxLength: 4 });
 
+/** Cancels some jobs. */
 export const cancelStep: fc.Arbitrary<Step> = step("cancel", anyJobs, cancel);
 
 async function cancel(run: Run, indexes: number[]): Promise<void> {
@@ -20,6 +21,7 @@ async function cancel(run: Run, indexes: number[]): Promise<void> {
   expect(await engine.store.cancel(ids)).toEqual(expected);
 }
 
+/** Redrives some jobs. */
 export const redriveStep: fc.Arbitrary<Step> = step("redrive", anyJobs, redrive);
 
 async function redrive(run: Run, indexes: number[]): Promise<void> {
@@ -38,8 +40,10 @@ function pickIds({ model }: Run, indexes: readonly number[]): JobId[] {
   return [...new Set(indexes.flatMap((index) => pick(ids, index) ?? []))];
 }
 
+/** Calls `maintain`. */
 export const maintainStep: fc.Arbitrary<Step> = plainStep("maintain", maintainBoth);
 
+/** Calls `maintain` of the engine and does the same in the model. */
 export async function maintainBoth({ engine, model }: Run): Promise<void> {
   const expected = maintain(model);
   expect(await maintainAll(engine.store, modelPolicy(engine.spanMs))).toEqual(expected);
@@ -70,6 +74,7 @@ export const reopenStep: fc.Arbitrary<Step> = plainStep("reopen", async (run) =>
   await run.engine.reopen();
 });
 
+/** Lets time pass. */
 export const elapseStep: fc.Arbitrary<Step> = step("elapse", fc.constantFrom(1, 2, 4), ({ model }, spans) =>
   model.clock.elapse(spans),
 );

@@ -23,11 +23,13 @@ const anyEvent: fc.Arbitrary<AnyEvent> = anyOf({
   maxAttempts: fc.integer({ min: 1, max: 4 }),
 });
 
+/** Appends a batch. */
 export const appendStep: fc.Arbitrary<Step> = step(
   "append",
   fc.array(anyEvent, { minLength: 1, maxLength: 8 }),
   append,
 );
+/** Looks a batch up. */
 export const lookupStep: fc.Arbitrary<Step> = step("lookup", fc.array(anyEvent, { maxLength: 8 }), lookup);
 
 async function append({ engine: { store, spanMs }, model, seen }: Run, items: AnyEvent[]): Promise<void> {

@@ -8,6 +8,7 @@ import { canClaim, claimable, closeSession, heldJobs, type ModelSession, settle 
 import { maintainBoth } from "./operator-steps.ts";
 import { anyIndex, anyOf, pick, type Run, type Step, step } from "./step.ts";
 
+/** Opens a session. */
 export const openSessionStep: fc.Arbitrary<Step> = step(
   "openSession",
   anyOf({ leaseSpans: fc.constantFrom(2, 2, 100), remote: fc.boolean() }),
@@ -45,6 +46,7 @@ export const crashStep: fc.Arbitrary<Step> = step(
   },
 );
 
+/** Claims for one of the sessions. */
 export const claimStep: fc.Arbitrary<Step> = step(
   "claim",
   anyOf({ index: anyIndex, max: fc.integer({ min: 1, max: 8 }) }),
@@ -134,6 +136,7 @@ function pickJobs({ model }: Run, { session }: ModelSession, wanted: AnyVerdicts
 const scaled = (ending: Ending, spanMs: number): Ending =>
   ending.as === "retry" ? { ...ending, delayMs: ending.delayMs * spanMs } : ending;
 
+/** Renews one of the sessions. */
 export const heartbeatStep: fc.Arbitrary<Step> = step("heartbeat", anyIndex, heartbeat);
 
 async function heartbeat(run: Run, index: number): Promise<void> {
@@ -148,6 +151,7 @@ async function heartbeat(run: Run, index: number): Promise<void> {
   expect(new Set(answer.cancelRequested)).toEqual(new Set(asked.map(({ jobId }) => jobId)));
 }
 
+/** Closes one of the sessions. */
 export const closeSessionStep: fc.Arbitrary<Step> = step("closeSession", anyIndex, async (run, index) => {
   const closing = pickSession(run, index);
   if (closing === undefined) return;
