@@ -47,46 +47,46 @@ export async function openPostgresStore(url: string, options: PostgresOptions = 
   const primary = createPrimary(parseHosts(url), Math.min(deadlineMs, 5000));
   const durability = await prepare(primary);
 
-  const gate = createAvailability(() => probe(primary));
-  const connect = () => connectOrClose(primary, gate);
-  const others = createPool({ lane: "other", size: connections, deadlineMs, connect, gate });
-  const area: StoreContext = {
+  const availability = createAvailability(() => probe(primary));
+  const connect = () => connectOrClose(primary, availability);
+  const others = createPool({ lane: "other", size: connections, deadlineMs, connect, availability });
+  const context: StoreContext = {
     caps: { durability, exclusive: false, writers, ...limits },
-    writers: createPool({ lane: "append", size: writers, deadlineMs, connect, gate }),
+    writers: createPool({ lane: "append", size: writers, deadlineMs, connect, availability }),
     others,
-    gate,
-    days: createPartitions(others),
+    availability,
+    partitions: createPartitions(others),
     hints: createHints(),
   };
   const close = async () => {
-    await Promise.all([area.writers.close(), others.close()]);
-    gate.end();
-    area.hints.close();
+    await Promise.all([context.writers.close(), others.close()]);
+    availability.end();
+    context.hints.close();
   };
   try {
-    await area.days.ensure();
+    await context.partitions.ensure();
   } catch (error) {
     await close();
     throw error;
   }
-  const claims = createClaims(area);
+  const claims = createClaims(context);
   return {
-    caps: area.caps,
+    caps: context.caps,
     get health() {
-      return gate.health;
+      return availability.health;
     },
-    ...createAppend(area),
-    ...createRead(area),
-    ...createList(area),
-    ...createCounts(area),
-    ...createSessions(area),
+    ...createAppend(context),
+    ...createRead(context),
+    ...createList(context),
+    ...createCounts(context),
+    ...createSessions(context),
     claim: claims.claim,
-    ...createSettle(area, claims),
-    ...createInterventions(area),
-    ...createMaintain(area, claims),
-    ...createExport(area),
-    ...createImport(area),
-    hints: (signal) => area.hints.listen(signal),
+    ...createSettle(context, claims),
+    ...createInterventions(context),
+    ...createMaintain(context, claims),
+    ...createExport(context),
+    ...createImport(context),
+    hints: (signal) => context.hints.listen(signal),
     close,
   };
 }
@@ -120,12 +120,12 @@ async function probe(primary: Primary): Promise<StoreError | undefined> {
   }
 }
 
-async function connectOrClose(primary: Primary, gate: Availability): Promise<Connection> {
+async function connectOrClose(primary: Primary, availability: Availability): Promise<Connection> {
   try {
     return await primary.connect();
   } catch (error) {
     // Without room for one more connection, those that are there go on.
-    if (error instanceof StoreError && !isCrowded(error)) gate.fail("closed", error);
+    if (error instanceof StoreError && !isCrowded(error)) availability.fail("closed", error);
     throw error;
   }
 }

@@ -198,7 +198,7 @@ export interface JobStore {
    * Leases up to `max` of the oldest due jobs, in any order; fewer if they reach `maxClaimBytes`. Never waits; an ended
    * session gets none.
    *
-   * A job that was lost `lossesInCompany` times may be what kills its workers, so from then on it runs alone: it is
+   * A job that was lost `lossesBeforeIsolation` times may be what kills its workers, so from then on it runs alone: it is
    * handed out as the only one, to a session that holds nothing, and its session gets no other while it holds it.
    * While such a job is due, the oldest of them goes first, and a session that holds others gets nothing, so that it
    * will be empty, unless another session takes the job before. "work" is hinted when such a wait is over.
@@ -257,7 +257,7 @@ export interface JobSource extends Pick<
 export const maxClaimBytes: number = 2.5 * 1024 * 1024;
 
 /** A job that was lost this many times is handed out alone: see `claim`. A redrive clears its losses. */
-export const lossesInCompany = 2;
+export const lossesBeforeIsolation = 2;
 
 /**
  * The revision of a job, derived from what it is: every path through the states raises it, since only `claim` raises

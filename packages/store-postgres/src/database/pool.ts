@@ -16,7 +16,7 @@ export interface PoolOptions {
   /** How long a call may take, the wait for a connection included. */
   deadlineMs: number;
   connect: () => Promise<Connection>;
-  gate: Availability;
+  availability: Availability;
 }
 
 /** How a transaction is run. */
@@ -40,18 +40,18 @@ export interface Pool {
 }
 
 /** A pool without connections; they are made when they are needed. */
-export function createPool({ lane, size, deadlineMs, connect, gate }: PoolOptions): Pool {
+export function createPool({ lane, size, deadlineMs, connect, availability }: PoolOptions): Pool {
   const idle: Connection[] = [];
   const turns = createSemaphore(size);
   let closed = false;
 
   const run = async <T>(limitMs: number, work: (connection: Connection) => Promise<T>): Promise<T> => {
     if (closed) throw unavailable("the store is closed");
-    gate.check(lane);
+    availability.check(lane);
     const deadline = performance.now() + limitMs;
     const end = await turns.take(limitMs);
     try {
-      gate.check(lane);
+      availability.check(lane);
       const connection = idle.pop() ?? watched(await connect());
       const late = () => connection.destroy(`no answer within ${limitMs} ms`);
       const timer = setTimeout(late, deadline - performance.now());
@@ -71,7 +71,7 @@ export function createPool({ lane, size, deadlineMs, connect, gate }: PoolOption
     void connection.lost.then(() => {
       if (closed) return;
       for (const suspect of idle.splice(0)) suspect.destroy("another connection broke");
-      gate.doubt();
+      availability.doubt();
     });
     return connection;
   };
@@ -81,7 +81,7 @@ export function createPool({ lane, size, deadlineMs, connect, gate }: PoolOption
       try {
         return await run(limitMs, work);
       } catch (error) {
-        if (isFull(error) && error instanceof StoreError) gate.fail("stalled", error);
+        if (isFull(error) && error instanceof StoreError) availability.fail("stalled", error);
         if (!isConflict(error) || tries === maxTries) throw error;
         await sleep(Math.random() * 2 ** tries);
       }

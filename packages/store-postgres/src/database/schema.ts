@@ -4,7 +4,7 @@ import { incompatible, sqlState } from "./errors.ts";
 
 /**
  * A job is in exactly one of queue, lease and outcome: that is its state. job, outcome and attempt_error are insert-only
- * and have one partition for each UTC day of acceptance (see days.ts); queue and lease are slim, since all that is deleted
+ * and have one partition for each UTC day of acceptance (see partitions.ts); queue and lease are slim, since all that is deleted
  * all the time is in them. Instants are milliseconds since 1970.
  *
  * No index says what each session holds: those who ask read lease through, which happens when a session ends. Every claim

@@ -91,7 +91,7 @@ interface Item {
 export function createAppend({
   writers,
   others,
-  days,
+  partitions,
   hints,
   caps,
 }: StoreContext): Pick<JobStore, "append" | "lookup"> {
@@ -102,7 +102,7 @@ export function createAppend({
     const [answer] = await writers.query<Inserted>(...call).catch(async (error) => {
       // No partition for today, as after a long pause without maintenance. Nothing was stored.
       if (sqlState(error) !== "23514") throw error;
-      await days.ensure();
+      await partitions.ensure();
       return writers.query<Inserted>(...call);
     });
     if (answer === undefined) throw new Error("no answer");

@@ -3,7 +3,7 @@ import {
   type JobId,
   type JobStore,
   type Leased,
-  lossesInCompany,
+  lossesBeforeIsolation,
   maxClaimBytes,
   StoreError,
 } from "@event-ingestion/store";
@@ -34,17 +34,17 @@ const lease: JobSearch = {
       SELECT FROM ingest.session
       WHERE session_id = $1 AND expires_at > ${now} AND $3 <> ALL (refused_claims) FOR SHARE),
     b AS MATERIALIZED (
-      SELECT EXISTS (SELECT FROM ingest.lease WHERE session_id = $1 AND lost >= ${lossesInCompany}) AS lone,
-        CASE WHEN EXISTS (SELECT FROM ingest.queue WHERE run_at <= ${now} AND lost >= ${lossesInCompany})
+      SELECT EXISTS (SELECT FROM ingest.lease WHERE session_id = $1 AND lost >= ${lossesBeforeIsolation}) AS lone,
+        CASE WHEN EXISTS (SELECT FROM ingest.queue WHERE run_at <= ${now} AND lost >= ${lossesBeforeIsolation})
           THEN EXISTS (SELECT FROM ingest.lease WHERE session_id = $1) END AS busy),
     alone AS MATERIALIZED (
       SELECT ctid AS tid, * FROM ingest.queue
-      WHERE run_at <= ${now} AND lost >= ${lossesInCompany}
+      WHERE run_at <= ${now} AND lost >= ${lossesBeforeIsolation}
         AND EXISTS (SELECT FROM s) AND EXISTS (SELECT FROM b WHERE NOT busy)
       ORDER BY run_at, job_id LIMIT 1 FOR UPDATE SKIP LOCKED),
     company AS MATERIALIZED (
       SELECT ctid AS tid, * FROM ingest.queue
-      WHERE run_at <= ${now} AND run_at >= $4 AND lost < ${lossesInCompany} AND EXISTS (SELECT FROM s)
+      WHERE run_at <= ${now} AND run_at >= $4 AND lost < ${lossesBeforeIsolation} AND EXISTS (SELECT FROM s)
         AND EXISTS (SELECT FROM b WHERE NOT lone AND busy IS NOT TRUE) AND NOT EXISTS (SELECT FROM alone)
       ORDER BY run_at, job_id LIMIT $2 FOR UPDATE SKIP LOCKED),
     c AS (
@@ -122,8 +122,8 @@ export interface Claims extends Pick<JobStore, "claim"> {
 }
 
 /** `claim` of the port, with what sessions hold and wait for. */
-export function createClaims(area: StoreContext): Claims {
-  const { others, hints } = area;
+export function createClaims(context: StoreContext): Claims {
+  const { others, hints } = context;
   const head = createQueueHead();
   const unanswered = new Set<{ session: string; claim: number }>();
   const keptBack = new Set<string>();
@@ -131,12 +131,12 @@ export function createClaims(area: StoreContext): Claims {
   let day = dayOf(Date.now());
 
   const takeBack = async () => {
-    for (const ghost of unanswered) {
+    for (const each of unanswered) {
       const ended = await others.transaction(async (query) => {
-        await query(refuse, [ghost.session, ghost.claim]);
-        return releaseLeases(query, ghost.session, ghost.claim);
+        await query(refuse, [each.session, each.claim]);
+        return releaseLeases(query, each.session, each.claim);
       });
-      unanswered.delete(ghost);
+      unanswered.delete(each);
       publishEnded(hints, ended);
     }
   };
@@ -145,30 +145,30 @@ export function createClaims(area: StoreContext): Claims {
   const findEvents = async (rows: readonly LeaseRow[]): Promise<Map<JobId, EventRow>> => {
     const ids = rows.filter(({ tenant }) => tenant === null).map(({ job_id: id }) => id);
     if (ids.length === 0) return new Map();
-    const found = await searchJobs<EventRow & { job_id: JobId }>(area, ids, events);
+    const found = await searchJobs<EventRow & { job_id: JobId }>(context, ids, events);
     return new Map(found.map((row) => [row.job_id, row]));
   };
 
   const leaseJobs = async (session: string, max: number): Promise<Leased[]> => {
     const claim = randomInt(2 ** 31);
-    const haunt = () => void unanswered.add({ session, claim });
+    const noteUnanswered = () => void unanswered.add({ session, claim });
     const call = { values: [session, max, claim, head.next()], effect: "commits" } as const;
-    const rows = await searchDay<ClaimRow>(area, day, lease, call).catch((error: unknown) => {
-      if (error instanceof StoreError && error.outcome === "unknown") haunt();
+    const rows = await searchDay<ClaimRow>(context, day, lease, call).catch((error: unknown) => {
+      if (error instanceof StoreError && error.outcome === "unknown") noteUnanswered();
       throw error;
     });
     if (rows[0]?.kept_back === true) keptBack.add(session);
     else keptBack.delete(session);
     const leased = rows.filter(isLease);
-    const oldest = leased.find(({ lost }) => lost < lossesInCompany);
+    const oldest = leased.find(({ lost }) => lost < lossesBeforeIsolation);
     if (oldest !== undefined) head.found(Number(oldest.due_at));
     const last = leased.at(-1);
     if (last !== undefined) day = dayOf(acceptedAt(last.job_id));
     // For one that runs alone others waited.
-    const work = leased.some(({ lost }) => lost >= lossesInCompany);
+    const work = leased.some(({ lost }) => lost >= lossesBeforeIsolation);
     hints.publish({ work, jobs: leased.map(({ job_id: id }) => id) });
     const elsewhere = await findEvents(leased).catch((error: unknown) => {
-      haunt();
+      noteUnanswered();
       throw error;
     });
     return leased.map((row) => toLeased(row, row.tenant === null ? elsewhere.get(row.job_id) : row));

@@ -50,7 +50,12 @@ const busyDays = {
 };
 
 /** Takes in jobs of another store, of this kind or another: an id says when its job was accepted, and so where it goes. */
-export function createImport({ writers, days, hints, caps }: StoreContext): Pick<JobStore, "importJobs"> {
+export function createImport({
+  writers,
+  partitions,
+  hints,
+  caps,
+}: StoreContext): Pick<JobStore, "importJobs"> {
   return {
     async importJobs(jobs) {
       if (jobs.length > caps.maxBatch) {
@@ -58,7 +63,7 @@ export function createImport({ writers, days, hints, caps }: StoreContext): Pick
       }
       for (const job of jobs) refuseInvalid(job, caps);
       const daysOfJobs = new Set(jobs.map(({ jobId }) => dayOf(acceptedAt(jobId))));
-      await days.ensure(daysOfJobs);
+      await partitions.ensure(daysOfJobs);
       await writers.transaction(
         async (query) => {
           const [busy] = await query<{ day: string }>(busyDays, [textArray([...daysOfJobs])]);

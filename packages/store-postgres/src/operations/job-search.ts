@@ -12,7 +12,7 @@ export interface JobSearch {
   textOf: (tables: JobTables) => string;
 }
 
-type Context = Pick<StoreContext, "others" | "days">;
+type Context = Pick<StoreContext, "others" | "partitions">;
 
 /** How a statement is called. */
 interface Call {
@@ -25,17 +25,17 @@ interface Call {
  * For a day that this process does not know all tables are asked, and so they are for one that was dropped meanwhile.
  */
 export function searchDay<Row extends object>(
-  { others, days }: Context,
+  { others, partitions }: Context,
   day: string,
   { kind, textOf }: JobSearch,
   { values, effect }: Call,
 ): Promise<Row[]> {
   const search = (name: string, tables: JobTables) =>
     others.query<Row>({ name: `${kind}_${name}`, text: textOf(tables) }, values, effect);
-  if (!days.has(day)) return search("all", allDays);
+  if (!partitions.has(day)) return search("all", allDays);
   return search(day, tablesOf(day)).catch((error: unknown) => {
     if (sqlState(error) !== "42P01") throw error;
-    days.forget(day);
+    partitions.forget(day);
     return search("all", allDays);
   });
 }

@@ -1,5 +1,5 @@
 import type { JobStore } from "@event-ingestion/store";
-import { lossesInCompany } from "@event-ingestion/store";
+import { lossesBeforeIsolation } from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import type { Claims } from "./claim.ts";
 import { type EndedRow, publishEnded, sink } from "./ending.ts";
@@ -27,7 +27,7 @@ const endSessions = {
       SELECT job_id, attempts, max_attempts, (lost + 1)::int2 AS lost, bytes, 0::int8 AS delay_ms, 'worker lost'::text AS error,
         NULL::bytea AS result,
         (CASE WHEN cancel_requested THEN 5
-          WHEN attempts >= max_attempts OR (lost >= ${lossesInCompany} AND lost + 1 >= $1::int) THEN 4 ELSE 1 END)::int2
+          WHEN attempts >= max_attempts OR (lost >= ${lossesBeforeIsolation} AND lost + 1 >= $1::int) THEN 4 ELSE 1 END)::int2
           AS verdict
       FROM g),
     ${sink} SELECT job_id, verdict FROM v`,
@@ -45,9 +45,9 @@ const standbyNames = {
 };
 
 /** Ends sessions whose time is up, drops what was kept long enough, makes the tables of the coming days. */
-export function createMaintain(area: StoreContext, claims: Claims): Pick<JobStore, "maintain"> {
-  const { caps, others, days, gate, hints } = area;
-  const prune = createRetention(area);
+export function createMaintain(context: StoreContext, claims: Claims): Pick<JobStore, "maintain"> {
+  const { caps, others, partitions, availability, hints } = context;
+  const prune = createRetention(context);
 
   /** Commits that wait for nobody any more are not what was promised when the store was opened. */
   const checkPromise = async () => {
@@ -55,7 +55,7 @@ export function createMaintain(area: StoreContext, claims: Claims): Pick<JobStor
     const [row] = await others.query<{ names: string }>(standbyNames);
     if (row?.names !== "") return;
     const reason = noStandby("Postgres");
-    gate.fail("closed", reason);
+    availability.fail("closed", reason);
     throw reason;
   };
 
@@ -63,7 +63,7 @@ export function createMaintain(area: StoreContext, claims: Claims): Pick<JobStor
     async maintain({ workerLostLimit, keepMs }) {
       await checkPromise();
       await claims.takeBack();
-      await days.ensure();
+      await partitions.ensure();
       const ended = await others.query<EndedRow>(endSessions, [workerLostLimit], "commits");
       publishEnded(hints, ended);
       if (ended.length === 0) await others.query(forgetSessions, [], "commits");

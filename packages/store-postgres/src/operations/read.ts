@@ -40,21 +40,21 @@ export function toDetail(row: DetailRow): JobDetail {
 }
 
 /** What is known of jobs. */
-export function createRead(area: StoreContext): Pick<JobStore, "get" | "getDetail" | "find"> {
+export function createRead(context: StoreContext): Pick<JobStore, "get" | "getDetail" | "find"> {
   return {
     async get(ids) {
-      const rows = await searchJobs<JobRow>(area, ids, jobs);
+      const rows = await searchJobs<JobRow>(context, ids, jobs);
       const found = new Map(rows.map((row) => [row.job_id, toJob(row)]));
       return ids.map((id) => found.get(id) ?? null);
     },
     async getDetail(id) {
-      const [row] = await searchJobs<DetailRow>(area, [id], details);
+      const [row] = await searchJobs<DetailRow>(context, [id], details);
       return row === undefined ? null : toDetail(row);
     },
     async find(tenant, eventIds) {
       const asked = isStorable(tenant) ? eventIds.filter(isStorable) : [];
       if (asked.length === 0) return eventIds.map(() => null);
-      const rows = await area.others.query<{ event_id: string; job_id: JobId }>(byKey, [
+      const rows = await context.others.query<{ event_id: string; job_id: JobId }>(byKey, [
         textArray(asked),
         tenant,
       ]);

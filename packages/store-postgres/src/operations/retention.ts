@@ -28,7 +28,7 @@ export type Prune = (keepMs: Policy["keepMs"]) => Promise<{ pruned: number; more
 const nothing = { pruned: 0, more: false };
 
 /** One replica at a time drops jobs, the others leave it to that one. */
-export function createRetention({ others, days }: StoreContext): Prune {
+export function createRetention({ others, partitions }: StoreContext): Prune {
   let looked = 0;
 
   const alone = <T>(work: (query: Query, now: number) => Promise<T>, otherwise: T): Promise<T> =>
@@ -70,7 +70,7 @@ export function createRetention({ others, days }: StoreContext): Prune {
       await query({
         text: `DROP TABLE ${job}, ${outcome}, ${attempt_error}; DELETE FROM ingest.day WHERE day = '${day}'`,
       });
-      days.forget(day);
+      partitions.forget(day);
       return nothing;
     }, nothing);
 

@@ -1,5 +1,5 @@
 import type { Caps, Hints } from "@event-ingestion/store";
-import type { Days } from "../tables/partitions.ts";
+import type { Partitions } from "../tables/partitions.ts";
 import type { Availability } from "../database/availability.ts";
 import type { Pool } from "../database/pool.ts";
 
@@ -10,7 +10,7 @@ export interface StoreContext {
   readonly writers: Pool;
   /** For everything else. */
   readonly others: Pool;
-  readonly gate: Availability;
-  readonly days: Days;
+  readonly availability: Availability;
+  readonly partitions: Partitions;
   readonly hints: Hints;
 }

@@ -4,7 +4,7 @@ import { allDays } from "./job-tables.ts";
 import type { Pool } from "../database/pool.ts";
 
 /** The days that have partitions, as far as this process knows. */
-export interface Days {
+export interface Partitions {
   has: (day: string) => boolean;
   /** Its tables turned out to be gone. */
   forget: (day: string) => void;
@@ -13,7 +13,7 @@ export interface Days {
 }
 
 /** The partitions of the database that `pool` leads to. */
-export function createPartitions(pool: Pool): Days {
+export function createPartitions(pool: Pool): Partitions {
   let known = new Set<string>();
 
   const learn = async (query: Query): Promise<number> => {

@@ -1,4 +1,4 @@
-import { keptError, keptErrors, lossesInCompany } from "@event-ingestion/store";
+import { keptError, keptErrors, lossesBeforeIsolation } from "@event-ingestion/store";
 import { formatJobId } from "../tables/job-id.ts";
 import { stateCode } from "../tables/job-state.ts";
 import type { StoreContext } from "./store-context.ts";
@@ -81,7 +81,7 @@ function nextOf(job: RunningRow, ending: Ending, now: number): Next {
       return again(now);
     case "lost": {
       const next = failed(now, "worker lost");
-      const wasAlone = job.lost >= lossesInCompany;
+      const wasAlone = job.lost >= lossesBeforeIsolation;
       const isLast = next.state === "QUEUED" && wasAlone && job.lost + 1 >= ending.limit;
       return isLast ? { ...next, state: "DEAD", runAt: null } : next;
     }

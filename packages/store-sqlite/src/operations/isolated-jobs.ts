@@ -1,4 +1,4 @@
-import { lossesInCompany } from "@event-ingestion/store";
+import { lossesBeforeIsolation } from "@event-ingestion/store";
 import type { Clock } from "./clock.ts";
 import { type Database, query } from "../database/driver.ts";
 
@@ -12,7 +12,7 @@ export interface IsolatedJobs {
 /** The isolated jobs of the database. */
 export function createIsolatedJobs(db: Database, clock: Clock): IsolatedJobs {
   // The index is empty but for such jobs, so an answer costs next to nothing.
-  const lone = `FROM job INDEXED BY job_alone WHERE lost >= ${lossesInCompany}`;
+  const lone = `FROM job INDEXED BY job_alone WHERE lost >= ${lossesBeforeIsolation}`;
   const oldest = query<{ seq: number }>(
     db,
     `SELECT seq ${lone} AND session IS NULL AND run_at <= ? ORDER BY run_at LIMIT 1`,

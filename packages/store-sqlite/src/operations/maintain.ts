@@ -7,21 +7,24 @@ import type { EndAttempts } from "./session-operations.ts";
 const maxEnded = 1000;
 
 /** Ends sessions whose time is up, then drops a slice of what was kept long enough. */
-export function createMaintain(area: StoreContext, endAttempts: EndAttempts): Pick<Operations, "maintain"> {
-  const prune = createRetention(area);
+export function createMaintain(
+  context: StoreContext,
+  endAttempts: EndAttempts,
+): Pick<Operations, "maintain"> {
+  const prune = createRetention(context);
 
   const endSessions = (limit: number) => {
     const ended = { requeued: 0, died: 0, more: false };
     let left = maxEnded;
-    for (const session of area.sessions.all()) {
-      if (area.sessions.remainingMs(session) > 0) continue;
+    for (const session of context.sessions.all()) {
+      if (context.sessions.remainingMs(session) > 0) continue;
       const { requeued, died, total } = endAttempts(session.id, { as: "lost", limit }, left);
       left -= total;
       ended.requeued += requeued;
       ended.died += died;
       ended.more = left === 0;
       if (ended.more) break;
-      area.sessions.remove(session);
+      context.sessions.remove(session);
     }
     return ended;
   };

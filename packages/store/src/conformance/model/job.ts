@@ -1,7 +1,7 @@
 import {
   type Job,
   type JobId,
-  lossesInCompany,
+  lossesBeforeIsolation,
   type NewEvent,
   type Policy,
   type State,
@@ -109,7 +109,7 @@ export function redriveJob(job: ModelJob, clock: ModelClock): "queued" | "notTer
 }
 
 /** Whether a job is isolated. */
-export const runsAlone = ({ lost }: ModelJob): boolean => lost >= lossesInCompany;
+export const runsAlone = ({ lost }: ModelJob): boolean => lost >= lossesBeforeIsolation;
 
 /** Whether a job is not in a terminal state. */
 export const isLive = ({ state }: Pick<Job, "state">): boolean => state === "QUEUED" || state === "RUNNING";
