@@ -69,13 +69,13 @@ export async function copyStore({ from, to, signal, progress }: CopyOptions): Pr
   const { byState } = await to.counts();
   if (states.every((state) => byState[state] === wanted[state])) return byState;
   throw new CopyError(
-    `the copy does not add up: the new store has ${inWords(byState)}, it should have ${inWords(wanted)}`,
+    `the copy does not add up: the new store has ${jobsInWords(byState)}, it should have ${jobsInWords(wanted)}`,
     undisturbed,
   );
 }
 
 /** "3 QUEUED, 1 DEAD" */
-export function inWords(counts: ByState): string {
+export function jobsInWords(counts: ByState): string {
   const words = states.filter((state) => counts[state] > 0).map((state) => `${counts[state]} ${state}`);
   return words.join(", ") || "no jobs";
 }

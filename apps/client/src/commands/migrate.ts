@@ -3,7 +3,7 @@ import { readEnvironment } from "@event-ingestion/app-kit/environment";
 import { findUrlProblem, openStore, readStoreUrl } from "@event-ingestion/app-kit/store-url";
 import { type JobStore, StoreError, type StoreErrorReason } from "@event-ingestion/store";
 import type { Config } from "../config.ts";
-import { CopyError, copyStore, inWords } from "./copy-store.ts";
+import { CopyError, copyStore, jobsInWords } from "./copy-store.ts";
 import { exitCodes, Failure, usageFailure } from "../failure.ts";
 import type { OptionReader } from "../option-reader.ts";
 import { createOutput } from "../output.ts";
@@ -60,7 +60,7 @@ export async function migrate(urls: MigrateOptions, config: Config, signal: Abor
     const open = async (url: string) => stores.adopt(await openStore(url), (store) => store.close());
     const [from, to] = [await open(urls.from), await open(urls.to)];
     const byState = await copyVisibly({ from, to }, config, signal);
-    output.one(byState, `copied and counted: ${inWords(byState)}`);
+    output.one(byState, `copied and counted: ${jobsInWords(byState)}`);
     return exitCodes.ok;
   } catch (error) {
     if (signal.aborted) output.note("stopped; the same command goes on from there");

@@ -34,7 +34,7 @@ export function verdictLimits({ caps: { maxBatch } }: Pick<JobStore, "caps">): E
 const ttlLimits = { min: 5000, max: 10 * 60_000 };
 const delayLimits = { min: 0, max: 365 * 24 * 3_600_000 };
 /** A longer wait is cut to this one, not refused. */
-const maxWaitMs = 30_000;
+const maxClaimWaitMs = 30_000;
 const maxResultBytes = 64 * 1024;
 
 /** event.worker.v1.WorkerService. */
@@ -55,7 +55,7 @@ export function workerRoutes({ store, claims }: WorkerServiceContext): (router: 
         const call = {
           session: toSession(session),
           max: maxJobs,
-          waitMs: Math.min(waitMs, maxWaitMs),
+          waitMs: Math.min(waitMs, maxClaimWaitMs),
           signal,
         };
         const leased = await answer(claims.claim(call));

@@ -3,10 +3,14 @@ import { joined } from "./event-columns.ts";
 import { type JobKey, parseJobId } from "../tables/job-id.ts";
 
 /** What a verdict says besides the attempt. */
-type Ending = Verdict extends infer V ? (V extends Verdict ? Omit<V, "jobId" | "attempt"> : never) : never;
+type VerdictBody = Verdict extends infer V
+  ? V extends Verdict
+    ? Omit<V, "jobId" | "attempt">
+    : never
+  : never;
 
 /** A way out of RUNNING that is no success. */
-type OtherEnding = Exclude<Ending, { as: "succeeded" }>;
+type OtherEnding = Exclude<VerdictBody, { as: "succeeded" }>;
 
 /** Verdicts as they cross threads. Nearly all are successes, so those are what costs least. */
 export interface VerdictColumns {

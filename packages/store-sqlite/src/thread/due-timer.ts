@@ -1,7 +1,7 @@
 import type { Clock } from "../operations/clock.ts";
 
 /** Also bounds how late a step of the machine's clock is noticed. */
-const maxWaitMs = 60_000;
+const maxSleepMs = 60_000;
 
 /** Tells when a job that had to wait is due, so that workers need not ask for it. */
 export interface DueTimer {
@@ -24,7 +24,7 @@ export function createDueTimer(options: {
 
   const arm = () => {
     clearTimeout(timer);
-    if (at !== Infinity) timer = setTimeout(tick, Math.min(Math.max(at - clock.now(), 0), maxWaitMs));
+    if (at !== Infinity) timer = setTimeout(tick, Math.min(Math.max(at - clock.now(), 0), maxSleepMs));
   };
   const expect = (instant: number) => {
     if (instant >= at) return;
