@@ -165,9 +165,9 @@ async function answerRpc(
   const { method } = rpc;
   const intake = { method, header: universal.header, account: openAccount(limits.budget) };
   response.once("close", intake.account.close);
-  const body = takesStream(rpc) && "stream" in request ? unended(universal.body) : universal.body;
+  const body = receive(unended(universal.body), intake, limits);
   await calls.run(intake, async () => {
-    const answer = await rpc({ ...universal, body: receive(body, intake, limits) });
+    const answer = await rpc({ ...universal, body });
     if (!takesStream(rpc)) intake.account.close();
     if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
     await universalResponseToNodeResponse(correctGrpcMessage(answer), response);
@@ -180,8 +180,9 @@ function takesStream({ method: { methodKind } }: UniversalHandler): boolean {
 }
 
 /**
- * The body of a stream of requests, which stays open when its reader stops at a message that it cannot take: to end it
- * would abort the call, with answers to earlier messages on their way. The receive deadline ends it after them.
+ * The body of a request, which stays open when its reader stops at a message that it cannot take: to end it would abort a
+ * stream, with answers to earlier messages on their way, and over HTTP/1.1 nobody would read the rest. What ends the request
+ * after its answer does that.
  */
 function unended(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]();

@@ -1,13 +1,14 @@
 import { once } from "node:events";
-import type { IncomingMessage, Server as Http1Server } from "node:http";
+import type { Server as Http1Server } from "node:http";
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { ConnectionEvent } from "../connection-event.ts";
 import { createCleartextServer } from "./cleartext.ts";
+import { discardRest } from "./discard-rest.ts";
 import { watchSessions } from "./http2-sessions.ts";
 import { http2Options, type Limits, resolveLimits } from "../limits.ts";
 import type { RpcHandler } from "../rpc-handler.ts";
-import type { NodeHandler, NodeResponse } from "../node-handler.ts";
+import type { NodeHandler } from "../node-handler.ts";
 import { type Answer, createStallGuard } from "./stall-guard.ts";
 import { createTlsServer, type TlsOptions } from "./tls.ts";
 
@@ -22,8 +23,8 @@ export interface ListenerOptions {
   observe?: Observe;
 }
 
-/** What a peer gets, in ms, to end a request over HTTP/1.1 that is answered already. */
-const lingerMs = 1000;
+/** So many of the largest messages are read to the end of a request over HTTP/1.1 that is answered already. */
+const discardedMessages = 4;
 
 interface Address {
   host: string;
@@ -58,8 +59,12 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
   const handle: NodeHandler = (request, response) => {
     guard.watch("stream" in response ? response.stream : response);
     if ("stream" in request) sessions.touch(request.stream.session);
-    if (!("stream" in request)) endUnread(request, response);
-    if (stopping.signal.aborted && !("stream" in response)) closeAfter(response);
+    if (!("stream" in request) && !("stream" in response)) {
+      // Pipelined behind the last request that its connection serves.
+      if (request.socket.writableEnded) return;
+      discardRest(request, response, discardedMessages * limits.readMaxBytes);
+      if (stopping.signal.aborted) closeAfter(response);
+    }
     handler(request, response);
   };
   const http2 = createServer(http2Options(limits), handle).on("checkContinue", (request, response) => {
@@ -153,22 +158,6 @@ async function listen(server: Http1Server, { host, port }: Address, observe: Obs
   const bound = server.address();
   if (bound === null || typeof bound === "string") throw new Error("the listener has no TCP port");
   return bound;
-}
-
-/**
- * Once a request over HTTP/1.1 is answered its peer has `lingerMs` to send the rest of it. Left to itself, Node would
- * wait for that until `requestTimeout`, and for a peer that is gone as well, as it may read nothing meanwhile.
- */
-function endUnread(request: IncomingMessage, response: NodeResponse): void {
-  // When the answer has left, the request may not know it any more.
-  const { socket } = request;
-  response.once("finish", () => {
-    if (request.complete) return;
-    const end = () => {
-      if (!request.complete) socket.destroy();
-    };
-    setTimeout(end, lingerMs).unref();
-  });
 }
 
 /** An HTTP/2 connection is closed by its session instead. */

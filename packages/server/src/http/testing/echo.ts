@@ -28,6 +28,7 @@ const file = create(FileDescriptorProtoSchema, {
         },
         { name: "Nest", inputType: ".google.protobuf.Value", outputType: ".google.protobuf.Value" },
         { ...text, name: "Count", serverStreaming: true },
+        { ...text, name: "Join", clientStreaming: true },
         { ...text, name: "Chat", clientStreaming: true, serverStreaming: true },
       ],
     },
@@ -42,6 +43,7 @@ export const Echo: GenService<{
   get: Text<"unary">;
   nest: { methodKind: "unary"; input: typeof ValueSchema; output: typeof ValueSchema };
   count: Text<"server_streaming">;
+  join: Text<"client_streaming">;
   chat: Text<"bidi_streaming">;
 }> = serviceDesc(
   fileDesc(base64Encode(toBinary(FileDescriptorProtoSchema, file)), [

@@ -79,13 +79,18 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   return { port, cert: tls?.cert, baseUrl, listener, paths, events, failures, shutdown };
 }
 
-/** Answers with what it is told; Count sends as many messages as the number it is told. */
+/** Answers with what it is told; Count sends as many messages as the number it is told, Join one of all. */
 const echo: ServiceImpl<typeof Echo> = {
   say: (message) => message,
   get: (message) => message,
   nest: (message) => message,
   async *count({ value }) {
     for (let n = 1; n <= Number(value); n++) yield { value: String(n) };
+  },
+  async join(messages) {
+    let value = "";
+    for await (const message of messages) value += message.value;
+    return { value };
   },
   async *chat(messages) {
     for await (const message of messages) yield message;
