@@ -8,6 +8,7 @@ describe("without the fast path", async () => {
   await import("./listener/authority.test.ts");
   await import("./connect/byte-budget.test.ts");
   await import("./cut-request.test.ts");
+  await import("./early-end.test.ts");
   await import("./connect/element-limits.test.ts");
   await import("./fast/fast-unary.test.ts");
   await import("./fuzz.test.ts");

@@ -1,4 +1,5 @@
-import { constants, type ServerHttp2Stream } from "node:http2";
+import { constants } from "node:http2";
+import { endEarly } from "../early-end.ts";
 import type { NodeRequest, NodeResponse } from "../node-handler.ts";
 
 /** What `createReceiveDeadline` takes. */
@@ -11,11 +12,8 @@ export interface ReceiveDeadlineOptions {
   expired: () => void;
 }
 
-/** Watches that a request arrives in time; a client stream only has to end once its answer has. */
+/** Watches that a request arrives in time; a client stream may take for ever. Once it is answered, any has to end. */
 export type ReceiveDeadline = (request: NodeRequest, response: NodeResponse, clientStream: boolean) => void;
-
-/** What a peer gets, in ms, to end a client stream that is answered already. */
-const lingerMs = 1000;
 
 /**
  * Node has such a deadline for HTTP/1.1 (`requestTimeout`), none for HTTP/2. On shutdown, what is still being received
@@ -28,38 +26,21 @@ export function createReceiveDeadline(options: ReceiveDeadlineOptions): ReceiveD
     for (const request of receiving) if (!received(request)) cut(request, constants.NGHTTP2_REFUSED_STREAM);
   });
 
-  const deadline = (request: NodeRequest, response: NodeResponse, ms: number, code: number) => {
+  return (request, response, clientStream) => {
+    if ("stream" in response) endEarly(response.stream);
+    if (clientStream) return;
     receiving.add(request);
     const expire = () => {
       if (received(request)) return;
       expired();
-      cut(request, code);
+      cut(request, constants.NGHTTP2_ENHANCE_YOUR_CALM);
     };
-    const timer = "stream" in request ? setTimeout(expire, ms).unref() : undefined;
+    const timer = "stream" in request ? setTimeout(expire, receiveMs).unref() : undefined;
     response.once("close", () => {
       clearTimeout(timer);
       receiving.delete(request);
     });
   };
-  return (request, response, clientStream) => {
-    if (!clientStream) return deadline(request, response, receiveMs, constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    if (!("stream" in response)) {
-      response.once("finish", () => deadline(request, response, lingerMs, constants.NGHTTP2_NO_ERROR));
-      return;
-    }
-    // The response itself says "finish" only once the peer has ended the stream, too.
-    const { stream } = response;
-    stream.once("finish", () => {
-      const timer = setTimeout(endStream, lingerMs, stream).unref();
-      stream.once("close", () => clearTimeout(timer));
-    });
-  };
-}
-
-/** Left to itself, Node keeps even a stream that both sides have ended until all of it was read. */
-function endStream(stream: ServerHttp2Stream): void {
-  stream.close(constants.NGHTTP2_NO_ERROR);
-  stream.destroy();
 }
 
 /** Whether all of it arrived, read or not. `request.complete` of HTTP/2 is about what was read. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { endEarly } from "../early-end.ts";
 
 /** An answer. Trailers are for HTTP/2; without them or a body, the header ends it. */
 export interface Answer {
@@ -34,6 +35,8 @@ export interface Exchange {
   /** Begins to read the body. */
   read(): void;
   answer(answer: Answer): void;
+  /** Ends it once an answer has left that was given before the whole body had come. */
+  endEarly(): void;
   /** Ends it without an answer; the code is for HTTP/2. */
   cut(code: number): void;
 }
@@ -94,6 +97,9 @@ export class Http1Exchange implements Exchange {
     if (body === undefined || body.length > maxTextBytes) return void response.end(body);
     response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"), "latin1");
   }
+
+  /** The listener reads the rest. */
+  endEarly(): void {}
 
   cut(): void {
     this.#request.destroy();
@@ -176,6 +182,10 @@ export class Http2Exchange implements Exchange {
       stream.respond(all);
     }
     stream.end(body);
+  }
+
+  endEarly(): void {
+    endEarly(this.#stream);
   }
 
   cut(code: number): void {

@@ -12,7 +12,7 @@ import { type Exchange, Http1Exchange, Http2Exchange, type Leaving } from "./exc
 import { formOf } from "./content-types.ts";
 import type { UnarySpec } from "./recording-router.ts";
 import { createRpc } from "./rpc.ts";
-import { type ReceiveTimes, UnaryCall } from "./unary-call.ts";
+import { UnaryCall } from "./unary-call.ts";
 import type { Form, UnaryProtocol } from "./unary-protocol.ts";
 
 /** What `createFastUnary` takes. */
@@ -38,7 +38,7 @@ export interface FastUnary {
 }
 
 /** Node has a deadline of its own for HTTP/1.1. */
-const http1Times = { receiveMs: Number.POSITIVE_INFINITY, lingerMs: Number.POSITIVE_INFINITY };
+const http1ReceiveMs = Number.POSITIVE_INFINITY;
 
 /**
  * Serves unary calls without anything special about them (gRPC over HTTP/2 and Connect, in binary and JSON) straight on
@@ -48,9 +48,9 @@ export function createFastUnary(options: FastUnaryOptions): FastUnary {
   const { limits, shutdownSignal } = options;
   const rpcs = new Map([...options.rpcs].map(([path, spec]) => [path, createRpc(spec, options)]));
   const deadlines = createDeadlines<CallContext>(10, (context) => context.timeOut());
-  const receiving = createDeadlines<UnaryCall>(Math.min(1000, limits.receiveMs / 4), ({ over, exchange }) => {
-    if (!over) options.expired();
-    exchange.cut(over ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  const receiving = createDeadlines<UnaryCall>(Math.min(1000, limits.receiveMs / 4), ({ exchange }) => {
+    options.expired();
+    exchange.cut(constants.NGHTTP2_ENHANCE_YOUR_CALM);
   });
   shutdownSignal?.addEventListener("abort", () => {
     for (const { item } of receiving.items)
@@ -59,13 +59,12 @@ export function createFastUnary(options: FastUnaryOptions): FastUnary {
   });
   const { requestGate, compression, onError } = options;
   const surroundings = { limits, deadlines, receiving, shutdownSignal, requestGate, compression, onError };
-  const http2Times = { receiveMs: limits.receiveMs, lingerMs: 1000 };
 
-  const begin = (exchange: Exchange, form: Form, times: ReceiveTimes): boolean => {
+  const begin = (exchange: Exchange, form: Form, receiveMs: number): boolean => {
     const rpc = rpcs.get(exchange.path);
     const timeoutMs = timeoutOf(exchange.headers, form.protocol);
     if (rpc === undefined || Number.isNaN(timeoutMs) || !isPlain(exchange, form.protocol)) return false;
-    new UnaryCall({ rpc, form, exchange, timeoutMs, times }, surroundings).begin();
+    new UnaryCall({ rpc, form, exchange, timeoutMs, receiveMs }, surroundings).begin();
     return true;
   };
 
@@ -73,12 +72,12 @@ export function createFastUnary(options: FastUnaryOptions): FastUnary {
     serveHttp1(request, response) {
       const form = formOf(request.headers["content-type"]);
       if (request.method !== "POST" || form === undefined || form.protocol.name === "grpc") return false;
-      return begin(new Http1Exchange(request, response), form, http1Times);
+      return begin(new Http1Exchange(request, response), form, http1ReceiveMs);
     },
     serveHttp2(stream, headers, watched) {
       const form = formOf(headers["content-type"]);
       if (headers[":method"] !== "POST" || form === undefined) return false;
-      return begin(new Http2Exchange(stream, headers, watched), form, http2Times);
+      return begin(new Http2Exchange(stream, headers, watched), form, limits.receiveMs);
     },
   };
 }

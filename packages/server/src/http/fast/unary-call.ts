@@ -29,21 +29,16 @@ export interface Surroundings extends Aborting {
 /** What a call is. */
 export interface UnaryCallStart extends CallStart {
   rpc: Rpc;
-  times: ReceiveTimes;
-}
-
-/** How long a call may take, in ms, to send its last byte: without an answer, and after one. */
-export interface ReceiveTimes {
+  /** How long its client may take, in ms, to send its last byte. */
   receiveMs: number;
-  lingerMs: number;
 }
 
 /**
  * The course of a call: it is received, handled, and over.
  *
  * While it is received its bytes are kept and counted, and it stands under a deadline. It leaves this state with its last
- * byte, or with an answer as soon as it is certain that it cannot be served; then its client has `lingerMs` to end the
- * request and see the answer, and what still comes is thrown away. While it is handled its bytes count. It is over once
+ * byte, or with an answer as soon as it is certain that it cannot be served; then its exchange ends once the answer has
+ * left, and what still comes is thrown away. While it is handled its bytes count. It is over once
  * it is answered or its client goes away, whatever comes first; what comes later changes nothing.
  */
 export class UnaryCall implements Receiver {
@@ -51,7 +46,7 @@ export class UnaryCall implements Receiver {
   over = false;
   readonly #rpc: Rpc;
   readonly #form: Form;
-  readonly #times: ReceiveTimes;
+  readonly #receiveMs: number;
   readonly #surroundings: Surroundings;
   readonly #context: CallContext;
   #receiving: Member<UnaryCall> | undefined;
@@ -62,14 +57,14 @@ export class UnaryCall implements Receiver {
     this.exchange = start.exchange;
     this.#rpc = start.rpc;
     this.#form = start.form;
-    this.#times = start.times;
+    this.#receiveMs = start.receiveMs;
     this.#surroundings = surroundings;
     this.#context = new CallContext(start, surroundings);
   }
 
   begin(): void {
-    const { requestGate } = this.#surroundings;
-    this.#limit(this.#times.receiveMs);
+    const { requestGate, receiving } = this.#surroundings;
+    this.#receiving = receiving.add(this, performance.now() + this.#receiveMs);
     this.exchange.open(this);
     if (requestGate === undefined) this.#receive();
     else void this.#passThrough(requestGate);
@@ -165,13 +160,8 @@ export class UnaryCall implements Receiver {
     this.#context.end();
     this.#finish();
     if (this.exchange.received) return;
-    this.#limit(this.#times.lingerMs);
-  }
-
-  /** It has to be received within so many ms from now. */
-  #limit(ms: number): void {
     this.#receiving?.leave();
-    this.#receiving = this.#surroundings.receiving.add(this, performance.now() + ms);
+    this.exchange.endEarly();
   }
 
   #finish(): void {
