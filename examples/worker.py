@@ -35,7 +35,7 @@ def run(job, cancelled):
         verdict.dead.error = str(reason)
     except Exception as error:  # tried again after 1 s, 2 s, 4 s ... 1 h
         verdict.retry.error = repr(error)
-        verdict.retry.delay.seconds = min(2 ** (job.attempt - 1), 3600)
+        verdict.retry.delay.seconds = min(2**job.failures, 3600)
     return verdict
 
 

@@ -97,6 +97,11 @@ export interface StoredJob extends JobDetail {
 export interface Leased {
   jobId: JobId;
   attempt: number;
+  /**
+   * Attempts of the current budget that failed before this one, lost workers included: what a growing delay counts. A
+   * release is no failure, and a redrive begins at 0 again.
+   */
+  failures: number;
   acceptedAt: number;
   event: NewEvent;
 }
@@ -258,6 +263,20 @@ export const maxClaimBytes: number = 2.5 * 1024 * 1024;
 
 /** A job that was lost this many times is handed out alone: see `claim`. A redrive clears its losses. */
 export const lossesBeforeIsolation = 2;
+
+/**
+ * The `failures` of a claimed attempt. A release raises `maxAttempts` with the attempt number, and a redrive sets it to
+ * `budget` above the attempts so far, so what is gone of the budget has failed.
+ *
+ * @param budget the attempts that the job was accepted with
+ */
+export function failuresBefore(
+  attempt: number,
+  { maxAttempts, budget }: { maxAttempts: number; budget: number },
+): number {
+  const left = maxAttempts - attempt + 1;
+  return Math.max(0, budget - left);
+}
 
 /**
  * The revision of a job, derived from what it is: every path through the states raises it, since only `claim` raises

@@ -18,15 +18,15 @@ export function backoffMs(failures: number, policy: RetryPolicy, random: () => n
 }
 
 /**
- * The delay before the next attempt after `thrown` failed this one. What `RetryLater` asks for is never shortened, except
+ * The delay before the next attempt after `thrown` was failure number `failures` of the job's budget. What `RetryLater` asks for is never shortened, except
  * to 365 days; what is no number of milliseconds counts as not asked for, since no store takes it.
  */
 export function retryDelayMs(
   thrown: unknown,
-  attempt: number,
+  failures: number,
   { random, ...policy }: RetryPolicy & { random: () => number },
 ): number {
   const askedMs = isRetryLater(thrown) ? thrown.delayMs : undefined;
-  if (typeof askedMs !== "number" || Number.isNaN(askedMs)) return backoffMs(attempt, policy, random);
+  if (typeof askedMs !== "number" || Number.isNaN(askedMs)) return backoffMs(failures, policy, random);
   return Math.ceil(Math.min(Math.max(0, askedMs), maxDelayMs));
 }

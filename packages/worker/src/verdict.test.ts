@@ -3,6 +3,7 @@ import { Reject, RetryLater } from "./handler.ts";
 import { errorText, verdictOnReturn, verdictOnThrow } from "./verdict.ts";
 
 const token = { jobId: "0199", attempt: 2 };
+const failed = { ...token, failures: 1 };
 const policy = { retryBaseMs: 1000, retryMaxMs: 3_600_000 };
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -38,13 +39,13 @@ test.for<[unknown, string]>([
 });
 
 test("an error is a retry, Reject is the end, RetryLater says when", () => {
-  expect(verdictOnThrow(token, new Error("busy"), policy)).toMatchObject({ as: "retry", error: "busy" });
-  expect(verdictOnThrow(token, new Reject("bad amount"), policy)).toEqual({
+  expect(verdictOnThrow(failed, new Error("busy"), policy)).toMatchObject({ as: "retry", error: "busy" });
+  expect(verdictOnThrow(failed, new Reject("bad amount"), policy)).toEqual({
     ...token,
     as: "dead",
     error: "bad amount",
   });
-  expect(verdictOnThrow(token, new RetryLater(5, "bank closed"), policy)).toEqual({
+  expect(verdictOnThrow(failed, new RetryLater(5, "bank closed"), policy)).toEqual({
     ...token,
     as: "retry",
     delayMs: 5,
@@ -58,9 +59,9 @@ const refuse = () => {
 
 test("what throws when it is looked at is a retry, with its text if that can be had", () => {
   const late = Object.defineProperty(new RetryLater(1, "bank closed"), "delayMs", { get: refuse });
-  expect(verdictOnThrow(token, late, policy)).toMatchObject({ as: "retry", error: "bank closed" });
+  expect(verdictOnThrow(failed, late, policy)).toMatchObject({ as: "retry", error: "bank closed" });
   const proxy = new Proxy(new Reject("bad amount"), { has: refuse });
-  const { as, ...rest } = verdictOnThrow(token, proxy, policy);
+  const { as, ...rest } = verdictOnThrow(failed, proxy, policy);
   expect([as, rest]).toEqual(["retry", { ...token, error: "bad amount", delayMs: expect.any(Number) }]);
 });
 

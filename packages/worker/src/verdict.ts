@@ -7,6 +7,7 @@ const maxErrorBytes = 4096;
 const encoder = new TextEncoder();
 
 type Token = Pick<Leased, "jobId" | "attempt">;
+type FailedToken = Pick<Leased, "jobId" | "attempt" | "failures">;
 
 /**
  * The verdict on an attempt whose handler returned.
@@ -29,12 +30,12 @@ export function verdictOnReturn({ jobId, attempt }: Token, returned: unknown): V
 }
 
 /** The verdict on an attempt whose handler threw. There is always one, whatever it threw. */
-export function verdictOnThrow(token: Token, thrown: unknown, policy: RetryPolicy): Verdict {
+export function verdictOnThrow(token: FailedToken, thrown: unknown, policy: RetryPolicy): Verdict {
   const error = errorText(thrown);
   try {
-    const { jobId, attempt } = token;
+    const { jobId, attempt, failures } = token;
     if (isReject(thrown)) return { jobId, attempt, as: "dead", error };
-    const delayMs = retryDelayMs(thrown, attempt, { ...policy, random: Math.random });
+    const delayMs = retryDelayMs(thrown, failures + 1, { ...policy, random: Math.random });
     return { jobId, attempt, as: "retry", delayMs, error };
   } catch {
     // A trap of a proxy, or a getter: what was thrown throws in its turn.
@@ -43,8 +44,9 @@ export function verdictOnThrow(token: Token, thrown: unknown, policy: RetryPolic
 }
 
 /** The verdict that every store takes. */
-export function plainRetry({ jobId, attempt }: Token, error: string, policy: RetryPolicy): Verdict {
-  const delayMs = backoffMs(attempt, policy, Math.random);
+export function plainRetry(token: FailedToken, error: string, policy: RetryPolicy): Verdict {
+  const { jobId, attempt, failures } = token;
+  const delayMs = backoffMs(failures + 1, policy, Math.random);
   return { jobId, attempt, as: "retry", delayMs, error };
 }
 

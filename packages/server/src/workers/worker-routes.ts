@@ -94,12 +94,13 @@ function toSession(session: SessionMessage | undefined): Session {
 // A byte order mark in a payload is part of it.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-function toJob({ jobId, attempt, acceptedAt, event }: Leased): MessageInitShape<typeof JobSchema> {
+function toJob({ jobId, attempt, failures, acceptedAt, event }: Leased): MessageInitShape<typeof JobSchema> {
   const { tenant, eventId, type, payload, timestamp, maxAttempts, trace = "" } = event;
   return {
     jobId,
     attempt,
     maxAttempts,
+    failures,
     acceptedAt: timestampFromMs(acceptedAt),
     tenant,
     traceparent: trace,

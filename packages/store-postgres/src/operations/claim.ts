@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import {
+  failuresBefore,
   type JobId,
   type JobStore,
   type Leased,
@@ -57,12 +58,14 @@ const lease: JobSearch = {
       SELECT job_id, $1, $3, attempts + 1, max_attempts, lost, bytes FROM p)
     SELECT b.lone OR b.busy IS TRUE AS kept_back, p.run_at AS due_at, p.job_id, p.attempts + 1 AS attempt, p.max_attempts, p.lost, j.*
     FROM b LEFT JOIN p ON true LEFT JOIN LATERAL (
-      SELECT tenant, event_id, type, event_ts, trace, payload FROM ${job} WHERE job_id = p.job_id LIMIT 1) j ON true`,
+      SELECT tenant, event_id, type, event_ts, max_attempts AS budget, trace, payload FROM ${job} WHERE job_id = p.job_id LIMIT 1) j ON true`,
 };
 
 const events: JobSearch = {
   kind: "events",
-  textOf: ({ job }) => `SELECT job_id, tenant, event_id, type, event_ts, trace, payload FROM ${job}
+  textOf: ({
+    job,
+  }) => `SELECT job_id, tenant, event_id, type, event_ts, max_attempts AS budget, trace, payload FROM ${job}
     WHERE job_id = ANY ($1::uuid[])`,
 };
 
@@ -71,6 +74,7 @@ interface EventRow {
   event_id: string;
   type: string;
   event_ts: string;
+  budget: number;
   trace: string | null;
   payload: Buffer;
 }
@@ -194,6 +198,7 @@ function toLeased({ job_id: jobId, attempt, max_attempts: maxAttempts }: LeaseRo
   return {
     jobId,
     attempt,
+    failures: failuresBefore(attempt, { maxAttempts, budget: event.budget }),
     acceptedAt: acceptedAt(jobId),
     event: {
       tenant: event.tenant,

@@ -1,4 +1,4 @@
-import { maxClaimBytes } from "@event-ingestion/store";
+import { failuresBefore, maxClaimBytes } from "@event-ingestion/store";
 import { type Query, query } from "../database/driver.ts";
 import { type LeasedColumns, columnsOver, joined, pushEvent } from "./event-columns.ts";
 import { type HeadRow, checkPayload, checkedId, headColumns } from "../tables/job-row.ts";
@@ -136,9 +136,11 @@ function toColumns(rows: readonly ClaimRow[], payloads: Uint8Array, file: string
   for (const row of rows) {
     leased.jobIds.push(checkedId(row, file));
     checkPayload(row, payloads.subarray(end, (end += row.payload_bytes)), file);
-    leased.attempts.push(row.attempts + 1);
-    leased.acceptedAts.push(row.at);
     const { tenant, event_id: eventId, type, event_ts: timestamp, max_attempts: maxAttempts, trace } = row;
+    const attempt = row.attempts + 1;
+    leased.attempts.push(attempt);
+    leased.failures.push(failuresBefore(attempt, { maxAttempts, budget: row.budget }));
+    leased.acceptedAts.push(row.at);
     pushEvent(leased.events, { tenant, eventId, type, timestamp, maxAttempts, runAt: null, trace }, end);
   }
   return leased;
@@ -147,6 +149,7 @@ function toColumns(rows: readonly ClaimRow[], payloads: Uint8Array, file: string
 const nothing = (): LeasedColumns => ({
   jobIds: [],
   attempts: [],
+  failures: [],
   acceptedAts: [],
   events: columnsOver(new Uint8Array()),
 });

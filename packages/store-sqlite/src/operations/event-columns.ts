@@ -25,6 +25,7 @@ export type Carried = Uint8Array | string;
 export interface LeasedColumns {
   jobIds: JobId[];
   attempts: number[];
+  failures: number[];
   acceptedAts: number[];
   events: EventColumns;
 }
@@ -104,7 +105,7 @@ export function unpackEvents(
 const maxSharedBytes = 256 * 1024;
 
 /** Leased jobs from their columns. */
-export function unpackLeased({ jobIds, attempts, acceptedAts, events }: LeasedColumns): Leased[] {
+export function unpackLeased({ jobIds, attempts, failures, acceptedAts, events }: LeasedColumns): Leased[] {
   const isShared = events.payloads.length <= maxSharedBytes;
   return unpackEvents(events).map((event, index) => {
     const { tenant, eventId, type, maxAttempts, trace } = event;
@@ -113,6 +114,7 @@ export function unpackLeased({ jobIds, attempts, acceptedAts, events }: LeasedCo
     return {
       jobId: jobIds[index] ?? "",
       attempt: attempts[index] ?? 0,
+      failures: failures[index] ?? 0,
       acceptedAt: acceptedAts[index] ?? 0,
       event: { tenant, eventId, type, payload, timestamp, maxAttempts, ...(trace !== null && { trace }) },
     };

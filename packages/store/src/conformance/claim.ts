@@ -5,15 +5,18 @@ import {
   accept,
   acceptAll,
   bytes,
+  type Ending,
   longMs,
   jobOf,
   keepAll,
+  maintainAll,
   newEvent,
   newEvents,
   nowOf,
   only,
   start,
   take,
+  verdictOn,
 } from "./steps.ts";
 
 /** Who gets which job, and when. */
@@ -166,6 +169,41 @@ export function claimCases(check: Case): void {
       await run(settle({ as: "release" }));
       expect(new Set(attempts).size).toBe(7);
       expect(attempts).toEqual(attempts.toSorted((a, b) => a - b));
+    },
+  );
+
+  check(
+    "C20 a claimed job tells how many attempts of its budget failed: retries and losses, no releases, none after a redrive",
+    async ({ store, elapse, spanMs }) => {
+      const jobId = await accept(store);
+      const failures: number[] = [];
+      const run = async (end: (session: Session, attempt: number) => Promise<unknown>) => {
+        const session = await store.openSession("worker", spanMs);
+        const leased = await take(store, session);
+        failures.push(leased.failures);
+        await end(session, leased.attempt);
+      };
+      const settle = (ending: Ending) => (session: Session, attempt: number) =>
+        store.settle(session, [verdictOn(jobId, ending, attempt)]);
+      const retry = settle({ as: "retry", delayMs: 0, error: "again" });
+      const release = settle({ as: "release" });
+      await run(release);
+      await run(retry);
+      await run((session) => store.closeSession(session));
+      await run(async () => {
+        await elapse();
+        await maintainAll(store);
+      });
+      await run(release);
+      await run(retry);
+      await run(settle({ as: "dead", error: "no" }));
+      await store.redrive([jobId]);
+      await run(release);
+      await run(retry);
+      await run(settle({ as: "cancelled" }));
+      await store.redrive([jobId]);
+      await run(release);
+      expect(failures).toEqual([0, 0, 1, 1, 2, 2, 3, 0, 0, 1, 0]);
     },
   );
 

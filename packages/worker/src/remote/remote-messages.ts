@@ -20,6 +20,7 @@ export function toLeased({
   jobId,
   attempt,
   maxAttempts,
+  failures,
   acceptedAt,
   tenant,
   traceparent,
@@ -33,6 +34,7 @@ export function toLeased({
   return {
     jobId,
     attempt,
+    failures,
     acceptedAt: timestampMs(acceptedAt),
     event: {
       tenant,

@@ -16,6 +16,8 @@ export interface ModelJob {
   state: State;
   attempts: number;
   maxAttempts: number;
+  /** Attempts of the current budget that failed or were lost. */
+  failures: number;
   lost: number;
   cancelRequested: boolean;
   errors: { attempt: number; error: string }[];
@@ -41,7 +43,7 @@ export function modelPolicy(spanMs: number): Policy {
 /** A new job: QUEUED. */
 export function acceptJob(jobId: JobId, event: NewEvent, due: Timer): ModelJob {
   const { maxAttempts } = event;
-  const fresh = { state: "QUEUED", attempts: 0, lost: 0, cancelRequested: false } as const;
+  const fresh = { state: "QUEUED", attempts: 0, failures: 0, lost: 0, cancelRequested: false } as const;
   return { ...fresh, jobId, event, maxAttempts, due, errors: [] };
 }
 
@@ -103,6 +105,7 @@ export function redriveJob(job: ModelJob, clock: ModelClock): "queued" | "notTer
   if (job.state !== "DEAD" && job.state !== "CANCELLED") return "notTerminal";
   if (job.state === "CANCELLED") job.attempts++;
   job.maxAttempts = job.attempts + job.event.maxAttempts;
+  job.failures = 0;
   job.lost = 0;
   requeue(job, clock.timer(0));
   return "queued";
@@ -129,6 +132,7 @@ function requeue(job: ModelJob, due: Timer): void {
 
 /** Only failures among the last 20 attempts are kept, counted from the newest failure. */
 function fail(job: ModelJob, error: string): void {
+  job.failures++;
   job.errors.push({ attempt: job.attempts, error });
   job.errors = job.errors.filter(({ attempt }) => attempt > job.attempts - 20);
 }

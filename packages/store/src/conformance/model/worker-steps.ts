@@ -61,11 +61,11 @@ async function claim(run: Run, claimer: ModelSession, max: number): Promise<void
   const due = claimable(model, claimer);
   const leased = await engine.store.claim(claimer.session, max);
   expect(leased).toHaveLength(Math.min(due.some(runsAlone) ? 1 : max, due.length));
-  for (const { jobId, attempt, event } of leased) {
+  for (const { jobId, attempt, failures, event } of leased) {
     const job = due.find((candidate) => candidate.jobId === jobId && candidate.state === "QUEUED");
     if (job === undefined) throw new Error(`${jobId} was not due`);
     claimJob(job, claimer.session.id);
-    expect(attempt).toBe(job.attempts);
+    expect({ attempt, failures }).toEqual({ attempt: job.attempts, failures: job.failures });
     const { tenant, eventId, type, payload, timestamp } = job.event;
     expect(event).toMatchObject({ tenant, eventId, type, timestamp });
     expect(Buffer.compare(event.payload, payload)).toBe(0);
