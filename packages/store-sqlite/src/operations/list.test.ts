@@ -1,5 +1,8 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { openSqliteStore } from "../sqlite-store.ts";
+import { openDatabase, query } from "../database/driver.ts";
+import { createSchema } from "../database/schema.ts";
+import { createEngine } from "../thread/engine.ts";
 import { newEvent, newEvents } from "../testing/new-event.ts";
 
 test("a page that finds nothing among 10,000 jobs ends early, with a cursor that leads on", async () => {
@@ -33,4 +36,18 @@ test("states of few jobs are found at once, however many jobs came after", async
     expect(page.cursor).toBeUndefined();
   }
   await store.close();
+});
+
+test.for(["DEAD", "CANCELLED"])("a page of %s jobs sorts nothing, however many there are", (state) => {
+  const db = openDatabase(":memory:");
+  createSchema(db);
+  const clock = { now: () => 0, monotonic: () => 0 };
+  const engine = createEngine(db, { file: "test", clock, deadlines: new Map() });
+  const prepare = vi.spyOn(db, "prepare");
+  engine.read({ id: 1, name: "list", args: [{ state, limit: 10 }] });
+  const texts = prepare.mock.calls.map(([sql]) => sql);
+  expect(texts).not.toEqual([]);
+  const steps = texts.flatMap((sql) => query<{ detail: string }>(db, `EXPLAIN QUERY PLAN ${sql}`).all());
+  expect(steps.map(({ detail }) => detail).filter((detail) => /ORDER BY/.test(detail))).toEqual([]);
+  db.close();
 });

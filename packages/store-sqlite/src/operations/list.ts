@@ -17,13 +17,17 @@ interface Source {
 }
 
 const allJobs: Source = { index: "", where: "true" };
-const failed: Source = { index: "INDEXED BY job_failed", where: "j.state >= 4" };
+/** The first term names the index, the second makes it give the jobs in their order: else each page sorts all of them. */
+const failed = (state: "DEAD" | "CANCELLED"): Source => ({
+  index: "INDEXED BY job_failed",
+  where: `j.state >= 4 AND j.state = ${stateCode[state]}`,
+});
 const sources: Record<State, Source> = {
   QUEUED: allJobs,
   RUNNING: { index: "INDEXED BY job_running", where: "j.session IS NOT NULL" },
   SUCCEEDED: allJobs,
-  DEAD: failed,
-  CANCELLED: failed,
+  DEAD: failed("DEAD"),
+  CANCELLED: failed("CANCELLED"),
 };
 
 /** Pages of jobs, newest first. The key is the cursor, so a page does not move when jobs come, change or go. */
