@@ -70,10 +70,26 @@ test("what was accepted while the clock was ahead keeps no other job from its en
   expect(await store.maintain(policy)).toMatchObject({ pruned: 0 });
   setOffset(7.1 * dayMs);
   const [young] = await store.append([newEvent("young")]);
+  // The first walk goes on where it was, behind the first 500.
+  expect(await store.maintain(policy)).toMatchObject({ pruned: 101, more: true });
   expect(await store.maintain(policy)).toMatchObject({ pruned: 500, more: true });
-  expect(await store.maintain(policy)).toMatchObject({ pruned: 101, more: false });
+  expect(await store.maintain(policy)).toMatchObject({ pruned: 0, more: false });
   expect((await store.get(done)).filter((job) => job !== null)).toEqual([]);
   expect(await store.get([young?.jobId ?? ""])).toMatchObject([{ state: "QUEUED" }]);
+  await store.close();
+});
+
+test("a job that was accepted while the clock was a few days ahead keeps none of its neighbours from its end", async () => {
+  const { store, session, setOffset } = await setup();
+  await store.append([newEvent("before")]);
+  setOffset(5 * dayMs);
+  await store.append([newEvent("ahead")]);
+  setOffset(0);
+  await store.append([newEvent("after")]);
+  const done = await finish(store, session, 3);
+  setOffset(7.1 * dayMs);
+  expect(await store.maintain(policy)).toMatchObject({ pruned: 3, more: false });
+  expect(await store.get(done)).toEqual([null, null, null]);
   await store.close();
 });
 

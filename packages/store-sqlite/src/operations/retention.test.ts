@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { openDatabase, query } from "../database/driver.ts";
+import { createSchema } from "../database/schema.ts";
 import { openSqliteStore } from "../sqlite-store.ts";
+import { createEngine } from "../thread/engine.ts";
 import { newEvent, newEvents } from "../testing/new-event.ts";
 import { tempFolder } from "../testing/temp-folder.ts";
 
@@ -99,4 +101,74 @@ test("a job that was kept for longer and then redriven goes when its new end is 
   expect(await store.maintain(policy)).toMatchObject({ pruned: 1 });
   expect(await store.get([jobId])).toEqual([null]);
   await store.close();
+});
+
+const die = ({ jobId, attempt }: { jobId: string; attempt: number }) =>
+  ({ jobId, attempt, as: "dead", error: "no" }) as const;
+
+test("DEAD jobs that come due one after the other keep the walk from nothing behind them", async () => {
+  const { store, pass } = await setup();
+  const minute = 1 / 1440;
+  const session = await store.openSession("worker", 100 * dayMs);
+  await store.append(newEvents("dead", 600));
+  const dead = await store.claim(session, 600);
+  for (const leased of dead.slice(0, 20)) {
+    await store.settle(session, [die(leased)]);
+    pass(minute);
+  }
+  await store.settle(session, dead.slice(20).map(die));
+  await store.append([newEvent("behind")]);
+  const [behind] = await store.claim(session, 1);
+  await store.settle(session, [{ jobId: behind?.jobId ?? "", attempt: 1, as: "succeeded" }]);
+
+  pass(30 - 20 * minute);
+  let passes = 0;
+  while ((await store.get([behind?.jobId ?? ""]))[0] !== null && passes++ < 15) {
+    await store.maintain(policy);
+    pass(minute);
+  }
+  expect(passes).toBeLessThan(5);
+  await store.close();
+});
+
+test("the walk rests between two rounds, however many jobs come due one after the other", async () => {
+  const { store, pass } = await setup();
+  const session = await store.openSession("worker", 100 * dayMs);
+  await store.append(newEvents("dead", 700));
+  for (const leased of await store.claim(session, 700)) {
+    await store.settle(session, [die(leased)]);
+    pass(1 / 86_400);
+  }
+  pass(30 - 700 / 86_400);
+  let [pruned, busy] = [0, 0];
+  for (let second = 0; second < 700; second++) {
+    pass(1 / 86_400);
+    const answer = await store.maintain(policy);
+    pruned += answer.pruned;
+    if (answer.pruned > 0 || answer.more) busy++;
+  }
+  expect(busy).toBeLessThan(10);
+  pass(7 / 100);
+  pruned += (await store.maintain(policy)).pruned + (await store.maintain(policy)).pruned;
+  expect(pruned).toBe(700);
+  await store.close();
+});
+
+test("a policy that keeps less holds from the next call on, also after a call that failed", () => {
+  const db = openDatabase(":memory:");
+  createSchema(db);
+  const clock = { now: () => 8 * dayMs, monotonic: () => 0 };
+  const engine = createEngine(db, { file: "test", clock, deadlines: new Map() });
+  db.exec(`INSERT INTO job(seq, at, salt, state, max_attempts, finished_at, tenant, event_id) VALUES(1, 0, 0, 5, 1, 0, '', 'a');
+    INSERT INTO body VALUES(1, 1, 0, 0, 0, '', '', NULL)`);
+  const maintain = (days: number) => {
+    const keepMs = { ...policy.keepMs, CANCELLED: days * dayMs };
+    return engine.write([{ id: 1, name: "maintain", args: [{ ...policy, keepMs }] }]);
+  };
+  expect(maintain(9)).toMatchObject({ outcomes: [{ value: { pruned: 0 } }] });
+  db.exec("CREATE TRIGGER broken BEFORE DELETE ON body BEGIN SELECT RAISE(ABORT, 'broken'); END");
+  expect(maintain(7)).not.toMatchObject({ outcomes: [{ value: {} }] });
+  db.exec("DROP TRIGGER broken");
+  expect(maintain(7)).toMatchObject({ outcomes: [{ value: { pruned: 1 } }] });
+  db.close();
 });

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import type { Policy } from "@event-ingestion/store";
 import { maxLeadMs } from "./append.ts";
 import { type Query, query } from "../database/driver.ts";
@@ -5,6 +6,9 @@ import { stateName } from "../tables/job-state.ts";
 import type { StoreContext } from "./store-context.ts";
 
 const sliceRows = 500;
+
+/** A job that stays is looked at again after this part of the shortest time to keep, or later: else the walk never rests. */
+const restPart = 1 / 100;
 
 interface AgingRow {
   seq: number;
@@ -20,21 +24,13 @@ export type Prune = (keepMs: KeepMs) => { pruned: number; more: boolean };
 
 /**
  * Walks all jobs by `seq`, and so by age, up to those too young to be dropped in any state. Those that stay behind the
- * walk (alive, or kept longer) are looked at again once the first of them may be due. Only when a job ended decides: one
- * that was accepted in times to come, by a clock that was ahead, says nothing about the age of those after it.
+ * walk (alive, or kept longer) are looked at again by the next walk. It begins when the first of them may be due, but
+ * never before this one is through: jobs at the front that come due all the time must not hide those behind them.
  */
-export function createRetention({ db, clock, counters }: StoreContext): Prune {
-  const slice: Query<AgingRow> = query(
-    db,
-    `SELECT seq, at, state, finished_at FROM job WHERE seq > ? ORDER BY seq LIMIT ${sliceRows}`,
-  );
-  const dropJobs = db.prepare(`DELETE FROM job WHERE seq BETWEEN ? AND ? AND (
-    (state = 3 AND finished_at <= ?) OR (state = 4 AND finished_at <= ?) OR (state = 5 AND finished_at <= ?))`);
-  const dropRest = ["body", "result", "attempt_error"].map((table) =>
-    db.prepare(`DELETE FROM ${table} WHERE seq BETWEEN ? AND ?
-      AND NOT EXISTS (SELECT 1 FROM job WHERE job.seq = ${table}.seq)`),
-  );
-  let policy = "";
+export function createRetention(context: StoreContext): Prune {
+  const { clock, counters } = context;
+  const sliceAfter = createSlices(context);
+  const drop = createDrop(context);
 
   const startOver = () => {
     counters.set("agedSeq", 0);
@@ -44,36 +40,74 @@ export function createRetention({ db, clock, counters }: StoreContext): Prune {
   return (keepMs) => {
     const now = clock.now();
     const shortest = Math.min(keepMs.SUCCEEDED, keepMs.DEAD, keepMs.CANCELLED);
-    const isSamePolicy = JSON.stringify(keepMs) === policy;
-    if (!isSamePolicy || counters.get("agedUntil") <= now) startOver();
-    policy = JSON.stringify(keepMs);
+    const policy = crc32([keepMs.SUCCEEDED, keepMs.DEAD, keepMs.CANCELLED].join());
+    const isRoundOver = counters.get("isAgedThrough") === 1 && counters.get("agedUntil") <= now;
+    if (policy !== counters.get("agedPolicy") || isRoundOver) startOver();
+    counters.set("agedPolicy", policy);
 
-    const rows = slice.all(counters.get("agedSeq"));
-    const young = rows.findIndex(({ at }) => at > now - shortest && at <= now + maxLeadMs);
-    const old = young < 0 ? rows : rows.slice(0, young);
-    const [first, last] = [old[0], old.at(-1)];
-    if (first === undefined || last === undefined) return { pruned: 0, more: false };
+    const rows = sliceAfter(counters.get("agedSeq"), { now, shortest });
+    const dueAts = rows.map((row) => dueAt(row, keepMs));
+    const due = rows.filter((_, index) => (dueAts[index] ?? Infinity) <= now);
+    drop(rows, new Set(due));
+    const next = dueAts.filter((at) => at > now).map((at) => Math.max(at, now + shortest * restPart));
+    // A job without an end can be due that soon, if it ends at once.
+    const agedUntil = Math.min(counters.get("agedUntil"), now + shortest, ...next);
+    if (due.length < rows.length) counters.set("agedUntil", Math.ceil(agedUntil));
+    counters.set("agedSeq", rows.at(-1)?.seq ?? counters.get("agedSeq"));
+    counters.set("isAgedThrough", rows.length < sliceRows ? 1 : 0);
+    return { pruned: due.length, more: rows.length === sliceRows || agedUntil <= now };
+  };
+}
 
-    let pruned = 0;
-    let agedUntil = counters.get("agedUntil");
-    for (const { state: code, finished_at: finishedAt } of old) {
-      const state = stateName(code);
-      const isFinal = state === "SUCCEEDED" || state === "DEAD" || state === "CANCELLED";
-      const dueAt = isFinal && finishedAt !== null ? finishedAt + keepMs[state] : Infinity;
-      if (isFinal && dueAt <= now) {
-        counters.moved(1, { from: state });
-        pruned++;
-      } else {
-        // A job that is redriven meanwhile can be due that soon.
-        agedUntil = Math.min(agedUntil, dueAt, now + shortest);
-      }
+function dueAt({ state: code, finished_at: finishedAt }: AgingRow, keepMs: KeepMs): number {
+  const state = stateName(code);
+  if (finishedAt === null || (state !== "SUCCEEDED" && state !== "DEAD" && state !== "CANCELLED"))
+    return Infinity;
+  return finishedAt + keepMs[state];
+}
+
+/** The next jobs of a walk, up to the first that is too young. */
+function createSlices({ db, counters }: StoreContext) {
+  const following: Query<AgingRow> = query(
+    db,
+    `SELECT seq, at, state, finished_at FROM job WHERE seq > ? ORDER BY seq LIMIT ${sliceRows}`,
+  );
+  const acceptance = query<{ at: number }>(db, "SELECT at FROM job WHERE seq >= ? ORDER BY seq LIMIT 1");
+
+  /** Below this lie jobs whose acceptance times are in no order, but all of them were accepted before `instant`. */
+  const allBefore = (instant: number): number => {
+    const orderedSeq = counters.get("orderedSeq");
+    const orderedAt = acceptance.get(orderedSeq)?.at ?? counters.get("lastAt");
+    return orderedAt <= instant ? orderedSeq : 0;
+  };
+
+  return (seq: number, { now, shortest }: { now: number; shortest: number }): AgingRow[] => {
+    const rows = following.all(seq);
+    const oldEnd = allBefore(now - shortest);
+    // A time to come was given by a clock that was ahead. It says nothing about the age of the jobs after it.
+    const young = rows.findIndex(
+      ({ seq: place, at }) => place >= oldEnd && at > now - shortest && at <= now + maxLeadMs,
+    );
+    return young < 0 ? rows : rows.slice(0, young);
+  };
+}
+
+/** Drops these of the rows, neighbours together. */
+function createDrop({ db, counters }: StoreContext) {
+  const dropRange = ["job", "body", "result", "attempt_error"].map((table) =>
+    db.prepare(`DELETE FROM ${table} WHERE seq BETWEEN ? AND ?`),
+  );
+  return (rows: readonly AgingRow[], due: ReadonlySet<AgingRow>): void => {
+    let first: number | undefined;
+    for (const [index, row] of rows.entries()) {
+      if (!due.has(row)) continue;
+      const from = stateName(row.state);
+      if (from !== undefined) counters.moved(1, { from });
+      first ??= row.seq;
+      const next = rows[index + 1];
+      if (next !== undefined && due.has(next)) continue;
+      for (const statement of dropRange) statement.run(first, row.seq);
+      first = undefined;
     }
-    if (pruned > 0) {
-      dropJobs.run(first.seq, last.seq, now - keepMs.SUCCEEDED, now - keepMs.DEAD, now - keepMs.CANCELLED);
-      for (const statement of dropRest) statement.run(first.seq, last.seq);
-    }
-    counters.set("agedSeq", last.seq);
-    counters.set("agedUntil", agedUntil);
-    return { pruned, more: old.length === sliceRows };
   };
 }

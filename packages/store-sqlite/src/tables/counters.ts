@@ -15,6 +15,10 @@ const numbers = {
   agedUntil: 10,
   /** From this `seq` on, no job was accepted at an earlier instant than the one before: the clock was not put back. */
   orderedSeq: 11,
+  /** What retention was asked to keep when it began its walk. */
+  agedPolicy: 12,
+  /** 1: its last walk came to the jobs that are too young. */
+  isAgedThrough: 13,
 };
 
 const keys = { ...stateCode, ...numbers };
