@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import {
   type Appended,
   type Caps,
@@ -101,7 +102,7 @@ function checked(url: string, options: SqliteOptions): ThreadOptions {
   if (clockOffset !== undefined && clockOffset.byteLength !== 8) {
     throw invalid(`clockOffset must have 8 bytes, got ${clockOffset.byteLength}`);
   }
-  return { file: path === ":memory:" ? undefined : path, reserveBytes, clockOffset };
+  return { file: path === ":memory:" ? undefined : resolve(path), reserveBytes, clockOffset };
 }
 
 /** What an event that no store takes would be answered is known here. */

@@ -1,15 +1,26 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { StoreError } from "@event-ingestion/store";
 import { expect, test } from "vitest";
 import { prepareCheckpoint } from "./checkpointer.ts";
 import { openFile } from "./connection.ts";
 import { openDatabase, pragma } from "./driver.ts";
 import { openSqliteStore } from "../sqlite-store.ts";
-import { newEvents } from "../testing/new-event.ts";
+import { newEvent, newEvents } from "../testing/new-event.ts";
 import { startStoreProcess } from "../testing/store-process.ts";
 import { tempFolder } from "../testing/temp-folder.ts";
 
 const small = { reserveBytes: 0 };
+const quiet = { observe() {} };
 
 /** A closed store with some jobs. */
 async function closedStore(file: string, jobs = 1): Promise<void> {
@@ -56,7 +67,7 @@ test.each([{ reserveBytes: -1 }, { reserveBytes: 1.5 }, { clockOffset: new Share
 
 test("the pragmas that durability rests on are in force", () => {
   using folder = tempFolder();
-  const db = openFile(folder.file("events.db"), () => {});
+  const db = openFile(folder.file("events.db"), quiet);
   expect(pragma(db, "locking_mode")).toBe("exclusive");
   expect(pragma(db, "journal_mode")).toBe("wal");
   expect(pragma(db, "synchronous")).toBe(2);
@@ -116,6 +127,60 @@ test("an empty file alone is a beginning", async () => {
   writeFileSync(file, "");
   await closedStore(file);
   expect(readFileSync(`${file}-info`, "utf8")).toMatch(/^pid \d+ on .+ since .+Z\n$/);
+});
+
+test("a store that was not closed is refused without its log, by name, until there is one", async () => {
+  using folder = tempFolder();
+  const file = folder.file("events.db");
+  await using other = startStoreProcess(
+    `sqlite:${file}`,
+    `await store.append([newEvent("first")]); say("open"); setInterval(() => {}, 1000);`,
+  );
+  expect(await other.next()).toBe('"open"');
+  await other.kill();
+  renameSync(`${file}-wal`, folder.file("log"));
+  for (let time = 0; time < 2; time++) {
+    const { reason, message } = await refusal(file);
+    expect(reason).toBe("corrupt");
+    expect(message).toContain(`${file} was not closed, and its log ${file}-wal is missing`);
+    expect(existsSync(`${file}-wal`)).toBe(false);
+  }
+
+  renameSync(folder.file("log"), `${file}-wal`);
+  const store = await openSqliteStore(`sqlite:${file}`, small);
+  expect(await store.find("", ["first"])).not.toContain(null);
+  await store.close();
+});
+
+test("a refused store that is given an empty log, as the message says, opens without what its log held", async () => {
+  using folder = tempFolder();
+  const file = folder.file("events.db");
+  await using other = startStoreProcess(
+    `sqlite:${file}`,
+    `await store.append([newEvent("first")]); say("open"); setInterval(() => {}, 1000);`,
+  );
+  expect(await other.next()).toBe('"open"');
+  copyFileSync(file, folder.file("copy.db"));
+  const { message } = await refusal(folder.file("copy.db"));
+  execFileSync("sh", ["-c", /touch '.*'$/.exec(message)?.[0] ?? "false"]);
+  await (await openSqliteStore(`sqlite:${folder.file("copy.db")}`, small)).close();
+});
+
+test("a copy opens: of a closed store, and of both files of an open one", async () => {
+  using folder = tempFolder();
+  const file = folder.file("events.db");
+  await closedStore(file);
+  copyFileSync(file, folder.file("closed.db"));
+  await (await openSqliteStore(`sqlite:${folder.file("closed.db")}`, small)).close();
+
+  const store = await openSqliteStore(`sqlite:${file}`, small);
+  await store.append([newEvent("second")]);
+  copyFileSync(file, folder.file("open.db"));
+  copyFileSync(`${file}-wal`, folder.file("open.db-wal"));
+  await store.close();
+  const copy = await openSqliteStore(`sqlite:${folder.file("open.db")}`, small);
+  expect(await copy.find("", ["second"])).not.toContain(null);
+  await copy.close();
 });
 
 test("a file that is no database is named and left as it was", async () => {
@@ -186,7 +251,7 @@ test("a truncated file is damage", async () => {
 test("what the log of a killed process holds is in the file before anything is said about it", () => {
   using folder = tempFolder();
   const file = folder.file("events.db");
-  const first = openFile(file, () => {});
+  const first = openFile(file, quiet);
   first.exec("INSERT INTO meta(k, v) VALUES(99, 1)");
   expect(prepareCheckpoint(first, "NOOP")().pendingPages).toBeGreaterThan(0);
   // A copy of both files is what a kill leaves behind.
@@ -194,7 +259,7 @@ test("what the log of a killed process holds is in the file before anything is s
   writeFileSync(folder.file("copy.db-wal"), readFileSync(`${file}-wal`));
   first.close();
 
-  const second = openFile(folder.file("copy.db"), () => {});
+  const second = openFile(folder.file("copy.db"), quiet);
   expect(prepareCheckpoint(second, "NOOP")().pendingPages).toBe(0);
   expect(readFileSync(folder.file("copy.db-wal"))).toHaveLength(0);
   expect(second.prepare("SELECT v FROM meta WHERE k = 99").get()).toMatchObject({ v: 1 });

@@ -1,10 +1,13 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
 import { StoreError } from "@event-ingestion/store";
 import { prepareCheckpoint } from "./checkpointer.ts";
-import { type Database, openDatabase, pragma } from "./driver.ts";
+import { type Database, openDatabase, openMemoryDatabase, pragma } from "./driver.ts";
 import { damaged, toStoreError, unavailable } from "./errors.ts";
+import { makeFolder } from "./folders.ts";
+import { type Known, checkIdentity, isSignedOpen } from "./identity.ts";
 import { describeHolder } from "./lock-info.ts";
+import { exists, keepLog, logPathOf } from "./place.ts";
 import { applicationId, createSchema, expectedSchemaText, schemaText, schemaVersion } from "./schema.ts";
 
 /** Larger files would keep a start waiting for seconds. */
@@ -19,28 +22,36 @@ export interface CheckSkipped {
 
 /** A database in memory: the same tables, without anything that concerns a file. */
 export function openMemory(): Database {
-  const db = openDatabase(":memory:");
+  const db = openMemoryDatabase();
   createSchema(db);
   return db;
 }
 
+/** How a file is opened. */
+export interface OpenOptions {
+  observe: (event: CheckSkipped) => void;
+  /** The store that this process has had open. Nothing is made then, and no other store is opened. */
+  known?: Known | undefined;
+}
+
 /**
- * Opens or creates a file and proves it fit for use: nobody else has it, it is ours, of our version and undamaged, and
- * all that it shows is on the disk.
+ * Opens or creates the file at an absolute path and proves it fit for use: nobody else has it, it is ours, of our version
+ * and undamaged, and all that it shows is on the disk.
  *
  * @throws StoreError locked, incompatible, corrupt or unavailable; its content is left as it was
  */
-export function openFile(file: string, observe: (event: CheckSkipped) => void): Database {
+export function openFile(file: string, options: OpenOptions): Database {
   try {
-    makeDirectory(dirname(resolve(file)));
-    refuseEmptied(file);
-    // Absolute, since SQLite would read a path that begins with "file:" as a URL.
-    const db = openDatabase(resolve(file));
+    if (options.known === undefined) makeFolder(dirname(file));
+    refuseEmptied(file, options);
+    const hadLog = exists(logPathOf(file));
+    const db = openDatabase(file, exists(file) ? "existing" : "create");
     try {
-      prepare(db, file, observe);
+      prepare(db, file, { ...options, hadLog });
       return db;
     } catch (error) {
       db.close();
+      if (hadLog && toStoreError(error, { file }).reason !== "locked") keepLog(file);
       throw error;
     }
   } catch (error) {
@@ -48,15 +59,18 @@ export function openFile(file: string, observe: (event: CheckSkipped) => void): 
   }
 }
 
-function prepare(db: Database, file: string, observe: (event: CheckSkipped) => void): void {
+function prepare(db: Database, file: string, options: OpenOptions & { hadLog: boolean }): void {
+  const { observe, known, hadLog } = options;
   // Before anything is read, so that the first read takes the lock for good.
   set(db, "locking_mode", "exclusive");
-  const isNew = identify(db, file) === "new";
+  const isNew = identify(db, file, known) === "new";
   for (const [name, value] of pragmas) set(db, name, value);
   if (isNew) createSchema(db);
   if (schemaText(db) !== expectedSchemaText()) {
     throw damaged(`store ${file} is damaged (its table definitions differ)`);
   }
+  if (!hadLog && isSignedOpen(db)) throw logMissing(file, known);
+  if (known !== undefined) checkIdentity(db, file, known);
   // A process that was killed between write and fsync leaves its commit in the kernel's memory: visible, and gone
   // with the next power cut. Nothing is said about such a commit before it is on the disk.
   if (prepareCheckpoint(db, "TRUNCATE")().isBusy) throw unavailable(`store ${file} cannot be made durable`);
@@ -87,10 +101,11 @@ function set(db: Database, name: string, value: string | number): void {
   }
 }
 
-function identify(db: Database, file: string): "new" | "ours" {
+function identify(db: Database, file: string, known: Known | undefined): "new" | "ours" {
   const id = pragma(db, "application_id");
   const version = pragma(db, "user_version");
   if (id === 0 && version === 0 && schemaText(db) === "[]") {
+    if (known !== undefined) throw missing(file);
     if (hasInfo(file)) throw damaged(`store ${file} is empty`);
     return "new";
   }
@@ -117,34 +132,34 @@ function check(db: Database, file: string, observe: (event: CheckSkipped) => voi
   if (found !== "ok") throw damaged(`store ${file} is damaged (${String(found).replaceAll("\n", " ")})`);
 }
 
-/** Where an info file lies there was a store: without its data this is a loss, not a beginning. */
-function refuseEmptied(file: string): void {
+/** Where an info file lies, or where the store was open, its data is missing: a loss, not a beginning. */
+function refuseEmptied(file: string, { known }: OpenOptions): void {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  if (size === 0 && hasInfo(file))
-    throw damaged(`store ${file} is empty or missing, but ${file}-info is there`);
+  if (size > 0) return;
+  if (known !== undefined) throw missing(file);
+  if (hasInfo(file)) throw damaged(`store ${file} is empty or missing, but ${file}-info is there`);
+}
+
+function missing(file: string): StoreError {
+  return unavailable(
+    `store ${file}, which was open, is empty or missing (deleted, moved or unmounted): put it back`,
+  );
+}
+
+function logMissing(file: string, known: Known | undefined): StoreError {
+  const log = logPathOf(file);
+  const what = `store ${file} was not closed, and its log ${log} is missing`;
+  if (known !== undefined) return unavailable(`${what}: put it back`);
+  return new StoreError(
+    "notApplied",
+    "corrupt",
+    `${what}: put it back, or restore a backup. If another program, as the sqlite3 shell, has opened the file since, ` +
+      `nothing is missing. Then, or to go on without the events in that log, make an empty one: touch '${log}'`,
+  );
 }
 
 function hasInfo(file: string): boolean {
-  return statSync(`${file}-info`, { throwIfNoEntry: false }) !== undefined;
-}
-
-/** A new folder survives a power cut once the one above it is on the disk. SQLite does that for its own files only. */
-function makeDirectory(path: string): void {
-  const first = mkdirSync(path, { recursive: true });
-  if (first === undefined || process.platform === "win32") return;
-  for (let made = path; ; made = dirname(made)) {
-    syncDirectory(dirname(made));
-    if (made === first || made === dirname(made)) return;
-  }
-}
-
-function syncDirectory(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  return exists(`${file}-info`);
 }
 
 function explained(error: unknown, file: string): StoreError {

@@ -1,3 +1,4 @@
+import { pathToFileURL } from "node:url";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
 
 /** The connection. Synchronous: it lives in a thread of its own. The only file that knows node:sqlite, whose names may change. */
@@ -13,10 +14,19 @@ export interface Query<Row> {
   iterate(...values: Value[]): IterableIterator<Row>;
 }
 
-/** Opens or creates the file, or a database in memory. Never waits for a lock. */
-export function openDatabase(path: string): Database {
-  return new DatabaseSync(path, { timeout: 0, defensive: true });
+/** A database in memory. */
+export function openMemoryDatabase(): Database {
+  return new DatabaseSync(":memory:", options);
 }
+
+/** Opens the file at an absolute path. Never waits for a lock. "existing": a file that is missing is an error. */
+export function openDatabase(path: string, mode: "existing" | "create" = "create"): Database {
+  const url = pathToFileURL(path);
+  url.searchParams.set("mode", mode === "create" ? "rwc" : "rw");
+  return new DatabaseSync(url, options);
+}
+
+const options = { timeout: 0, defensive: true };
 
 /**
  * Rows are built here, from arrays: those that node:sqlite builds are slow to make and, as dictionaries, slower to read,

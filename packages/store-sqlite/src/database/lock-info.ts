@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
+import { syncFolderOf } from "./folders.ts";
 
 const pathOf = (file: string) => `${file}-info`;
 const self = () => `pid ${process.pid} on ${hostname()}`;
@@ -16,6 +17,7 @@ export function writeLockInfo(file: string, since: number): void {
   } finally {
     closeSync(descriptor);
   }
+  syncFolderOf(pathOf(file));
 }
 
 /** "another process (pid 4711 on host-a since ..)", as far as it is known. */

@@ -1,35 +1,96 @@
+import { StoreError } from "@event-ingestion/store";
+import { prepareCheckpoint } from "./checkpointer.ts";
 import { type CheckSkipped, openFile, openMemory } from "./connection.ts";
 import type { Database } from "./driver.ts";
+import { unavailable } from "./errors.ts";
+import { type Identity, signClosed, signOpen } from "./identity.ts";
 import { writeLockInfo } from "./lock-info.ts";
+import { type Misplaced, type Place, keepLog, notePlace } from "./place.ts";
 import { type Reserve, createReserve } from "./reserve.ts";
 
 /** Where the tables live. */
 export interface Medium {
   /** How messages name it. */
   readonly name: string;
-  open(): Database;
-  /** Says who has it open, for the next who tries. */
-  sign(now: number): void;
+  /**
+   * The first time a store that is missing is made. From then on only the store that was open before is opened, which
+   * holds `lastSeq`, the highest that was committed.
+   */
+  open(lastSeq: number): Database;
+  /** Marks it as open, and says who has it open, for the next who tries. */
+  sign(db: Database, now: number): void;
+  /** Why the path no longer leads to what is open; undefined if it does. */
+  findMisplaced(): Misplaced | undefined;
+  /** "clean": all is merged, and the store is marked as closed. "failed": the connection is not to be trusted. */
+  close(db: Database, how: "clean" | "failed"): void;
   readonly reserve: Reserve;
 }
 
-/** A file, with its write-ahead log and its reserve beside it. */
+/** `file` is an absolute path. */
 export function fileMedium(
   file: string,
   { reserveBytes, observe }: { reserveBytes: number; observe: (event: CheckSkipped) => void },
 ): Medium {
+  let place: Place | undefined;
+  let identity: Identity | undefined;
   return {
     name: file,
-    open: () => openFile(file, observe),
-    sign: (now) => writeLockInfo(file, now),
+    open(lastSeq) {
+      const known = place && { identity, lastSeq };
+      try {
+        const db = openFile(file, { observe, known });
+        place = notePlace(file);
+        return db;
+      } catch (error) {
+        throw place === undefined || place.holdsFile() ? error : notForGood(error);
+      }
+    },
+    sign(db, now) {
+      identity = signOpen(db);
+      writeLockInfo(file, now);
+    },
+    findMisplaced: () => place?.findMisplaced(),
+    close(db, how) {
+      const isClosed = how === "clean" && place?.findMisplaced() === undefined && closesCleanly(db);
+      db.close();
+      if (!isClosed && place?.holdsFile()) keepLog(file);
+    },
     reserve: createReserve(file, reserveBytes),
   };
 }
 
-/** Memory: gone with the process. */
-export const memoryMedium: Medium = {
-  name: ":memory:",
-  open: openMemory,
-  sign() {},
-  reserve: { hold() {}, release() {} },
-};
+/** What is wrong with another file says nothing about the one that was open, which may be put back. */
+function notForGood(error: unknown): unknown {
+  const isCorrupt = error instanceof StoreError && error.reason === "corrupt";
+  return isCorrupt ? unavailable(`not the file that was open: ${error.message}`, { cause: error }) : error;
+}
+
+/** Everything in memory is gone with the first connection. */
+export function memoryMedium(): Medium {
+  let isOpened = false;
+  return {
+    name: ":memory:",
+    open() {
+      if (isOpened) throw unavailable("the store in memory is lost: restart the service");
+      isOpened = true;
+      return openMemory();
+    },
+    sign() {},
+    findMisplaced: () => undefined,
+    close: (db) => db.close(),
+    reserve: { hold() {}, release() {} },
+  };
+}
+
+/** All else is in the database file before the mark is, and the mark before SQLite removes the log. */
+function closesCleanly(db: Database): boolean {
+  const merge = prepareCheckpoint(db, "TRUNCATE");
+  try {
+    if (merge().isBusy) return false;
+    signClosed(db);
+    return !merge().isBusy;
+  } catch {
+    // As on a full disk. The log stays, and the next opener finds all in it.
+    return false;
+  }
+}

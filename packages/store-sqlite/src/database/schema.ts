@@ -1,4 +1,4 @@
-import { type Database, openDatabase, pragma, query } from "./driver.ts";
+import { type Database, openMemoryDatabase, pragma, query } from "./driver.ts";
 
 /** "EVNT": marks a SQLite file as one of ours. */
 export const applicationId = 0x45564e54;
@@ -50,7 +50,7 @@ export function schemaText(db: Database): string {
 
 /** What `schemaText` gives for an undamaged file. */
 export function expectedSchemaText(): string {
-  const db = openDatabase(":memory:");
+  const db = openMemoryDatabase();
   try {
     db.exec(tables);
     return schemaText(db);

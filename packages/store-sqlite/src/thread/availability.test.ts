@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import type { Session } from "@event-ingestion/store";
 import { expect, test } from "vitest";
 import { openSqliteStore } from "../sqlite-store.ts";
+import { canInject, failingDisk } from "../testing/failing-disk.ts";
 import { startStoreProcess } from "../testing/store-process.ts";
 import { tempFolder } from "../testing/temp-folder.ts";
 
@@ -106,22 +107,6 @@ test("a full disk: nothing is written, reads and lookup go on, and space brings 
   });
   expect(JSON.parse(await other.next())).toEqual({ again: ["DUPLICATE", "ACCEPTED"], reserve: 65_536 });
 });
-
-/** Makes the 25th fsync of a thread fail, which is some commits after the store was opened. */
-const failingDisk = [
-  "strace",
-  "-f",
-  "-qq",
-  "-o",
-  "/dev/null",
-  "-e",
-  "inject=fsync:error=EIO:when=25",
-] as const;
-
-const canInject = () => {
-  const [command, ...args] = failingDisk;
-  return spawnSync(command, [...args, "true"]).status === 0;
-};
 
 test("a failed fsync: the outcome is unknown, the file is opened anew, asking again tells", async ({
   skip,

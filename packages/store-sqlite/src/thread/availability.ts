@@ -4,6 +4,7 @@ import type { Database } from "../database/driver.ts";
 import type { Engine } from "./engine.ts";
 import { severity, toStoreError, unavailable } from "../database/errors.ts";
 import type { Medium } from "../database/medium.ts";
+import type { Misplaced } from "../database/place.ts";
 
 /** A database that is open, and what works on it. */
 export interface Connection {
@@ -16,12 +17,16 @@ export interface Connection {
  * - ready: everything runs. Left as soon as a write or a checkpoint fails, or a row does not pass its check.
  * - stalled: nothing can be written, as on a full disk; reads run. The reserve is given up, so that checkpoints and
  *   `maintain` have space. Left to ready once the reserve is held again and a write went through, tried each second.
- * - reopening: the disk failed, so the connection is closed and everything is refused. Left when the file opens again.
+ * - misplaced: the path no longer leads to the file that is open. Nothing is written, and nothing beside the path is
+ *   touched; reads run on the open file. Left when the file is back in its place, tried each second.
+ * - reopening: the disk failed, so the connection is closed and everything is refused. Left when the same store opens
+ *   again. A store is never made anew, and no other one is opened.
  * - damaged: the file is not what was written. Never left; reads run as far as they can.
  */
 export type State =
   | { kind: "ready"; connection: Connection; reason?: undefined }
   | { kind: "stalled"; connection: Connection; reason: StoreError }
+  | { kind: "misplaced"; connection: Connection; reason: StoreError }
   | { kind: "reopening"; connection?: undefined; reason: StoreError }
   | { kind: "damaged"; connection?: Connection | undefined; reason: StoreError };
 
@@ -38,45 +43,67 @@ export interface Availability {
 /** Beyond this the write-ahead log is evidence that checkpoints do not work. */
 export const maxLogBytes: number = 256 * 1024 * 1024;
 
-const probeMs = 1000;
+/** How soon a file that was moved away is noticed, and how often what does not work is tried again. */
+const watchMs = 1000;
 const firstReopenMs = 1000;
 const maxReopenMs = 30_000;
 
-/** @throws StoreError if it cannot be opened */
+/**
+ * `connect` opens the store, which holds everything up to `lastSeq`. `begin` is run once, when the store can be written
+ * for the first time.
+ *
+ * @throws StoreError if it cannot be opened
+ */
 export function createAvailability(options: {
   medium: Medium;
-  connect: () => Connection;
+  connect: (lastSeq: number) => Connection;
+  begin: (connection: Connection) => void;
   changed: (state: State) => void;
 }): Availability {
-  const { medium, connect, changed } = options;
-  let state: State = { kind: "ready", connection: connect() };
+  const { medium, connect, begin, changed } = options;
+  let state: State = { kind: "ready", connection: connect(0) };
+  let hasBegun = false;
+  let lastSeq = 0;
   let timer: NodeJS.Timeout | undefined;
   let reopenMs = firstReopenMs;
 
   const enter = (next: State) => {
     stopTimer();
+    const isNews = next.kind !== state.kind || next.reason?.message !== state.reason?.message;
     state = next;
     if (state.kind === "ready") reopenMs = firstReopenMs;
-    changed(state);
+    if (isNews) changed(state);
   };
   const stopTimer = () => {
     clearTimeout(timer);
     timer = undefined;
   };
-
-  const stall = (connection: Connection, reason: StoreError) => {
-    medium.reserve.release();
-    if (state.kind !== "stalled") enter({ kind: "stalled", connection, reason });
-    timer ??= setTimeout(prove, probeMs);
+  const watch = (act: () => void) => {
+    timer ??= setTimeout(act, watchMs);
   };
 
-  const disconnect = () => {
-    state.connection?.checkpointer.stop();
-    state.connection?.db.close();
+  const stall = (connection: Connection, reason: StoreError) => {
+    if (state.kind !== "misplaced") medium.reserve.release();
+    enter({ kind: "stalled", connection, reason });
+    watch(prove);
+  };
+
+  const misplace = (connection: Connection, { what, reason }: Misplaced) => {
+    if (what === "log" && merges(connection)) return reopen(reason);
+    enter({ kind: "misplaced", connection, reason });
+    watch(prove);
+  };
+
+  const disconnect = (how: "clean" | "failed") => {
+    const { connection } = state;
+    if (connection === undefined) return;
+    lastSeq = Math.max(lastSeq, connection.engine.committedSeq);
+    connection.checkpointer.stop();
+    medium.close(connection.db, how);
   };
 
   const reopen = (reason: StoreError) => {
-    disconnect();
+    disconnect("failed");
     enter({ kind: "reopening", reason });
     timer = setTimeout(() => reconnect(reason), reopenMs);
     reopenMs = Math.min(2 * reopenMs, maxReopenMs);
@@ -84,7 +111,7 @@ export function createAvailability(options: {
 
   const reconnect = (reason: StoreError) => {
     try {
-      state = { kind: "stalled", connection: connect(), reason };
+      state = { kind: "stalled", connection: connect(lastSeq), reason };
     } catch (error) {
       const failure = toStoreError(error, { file: medium.name });
       if (severity(failure) === "damaged") enter({ kind: "damaged", reason: failure });
@@ -111,16 +138,28 @@ export function createAvailability(options: {
 
   function prove() {
     const { connection } = state;
-    if (connection === undefined) return;
+    if (connection === undefined || state.kind === "damaged") return;
     stopTimer();
+    const misplaced = medium.findMisplaced();
+    if (misplaced !== undefined) return misplace(connection, misplaced);
     try {
       if (connection.checkpointer.run() > maxLogBytes) throw logTooLarge(medium.name);
       medium.reserve.hold();
-      connection.engine.testWrite();
-      if (state.kind === "stalled") enter({ kind: "ready", connection });
+      if (hasBegun) connection.engine.testWrite();
+      else begin(connection);
+      hasBegun = true;
+      enter({ kind: "ready", connection });
+      watch(look);
     } catch (error) {
       fail(error);
     }
+  }
+
+  function look() {
+    const misplaced = medium.findMisplaced();
+    stopTimer();
+    if (misplaced !== undefined) prove();
+    else watch(look);
   }
 
   return {
@@ -131,9 +170,18 @@ export function createAvailability(options: {
     prove,
     close() {
       stopTimer();
-      disconnect();
+      disconnect(state.kind === "ready" || state.kind === "stalled" ? "clean" : "failed");
     },
   };
+}
+
+/** Whether all that a log holds, which is open but has lost its place, was moved into the database file. */
+function merges({ checkpointer }: Connection): boolean {
+  try {
+    return checkpointer.run() === 0;
+  } catch {
+    return false;
+  }
 }
 
 /** The write-ahead log only grows that far if it cannot be emptied. */

@@ -48,6 +48,8 @@ export interface Engine {
   testWrite(): void;
   /** Ends what workers of this process held before it was started anew: the exclusive lock proves that they are gone. */
   endProcessSessions(): void;
+  /** The highest `seq` that was committed. */
+  readonly committedSeq: number;
   /** When the next job that must wait is due. */
   nextDueAt(): number | undefined;
 }
@@ -92,6 +94,7 @@ export function createEngine(
   });
 
   let committing = false;
+  let committedSeq = counters.get("lastSeq");
   const transaction = <T>(work: () => T): T => {
     committing = false;
     begin.run();
@@ -100,6 +103,7 @@ export function createEngine(
       counters.save();
       committing = true;
       commit.run();
+      committedSeq = counters.get("lastSeq");
       return result;
     } catch (error) {
       // After a full disk SQLite has rolled back by itself.
@@ -138,6 +142,9 @@ export function createEngine(
 
   return {
     changes,
+    get committedSeq() {
+      return committedSeq;
+    },
     read: run,
     write(calls) {
       try {

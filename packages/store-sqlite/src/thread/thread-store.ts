@@ -40,19 +40,24 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
   const { reserveBytes } = options;
   const observe = (event: CheckSkipped) => tell({ kind: "observed", event });
   const medium =
-    options.file === undefined ? memoryMedium : fileMedium(options.file, { reserveBytes, observe });
+    options.file === undefined ? memoryMedium() : fileMedium(options.file, { reserveBytes, observe });
   const file = medium.name;
   const clock = createClock(options.clockOffset);
   const deadlines: Deadlines = new Map();
 
-  const connect = (): Connection => {
-    const db = medium.open();
+  const connect = (lastSeq: number): Connection => {
+    const db = medium.open(lastSeq);
     const engine = createEngine(db, { file, clock, deadlines });
     return { db, engine, checkpointer: createCheckpointer(db, (error) => availability.fail(error)) };
   };
   const availability = createAvailability({
     medium,
     connect,
+    begin: ({ db, engine, checkpointer }) => {
+      medium.sign(db, clock.now());
+      engine.endProcessSessions();
+      checkpointer.run();
+    },
     changed: ({ reason }) => tell({ kind: "health", health: healthOf(reason) }),
   });
   const dueTimer = createDueTimer({
@@ -133,13 +138,6 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
     const { connection } = availability.state;
     if (connection === undefined) return;
     dueTimer.expect(connection.engine.nextDueAt() ?? Infinity);
-    try {
-      medium.sign(clock.now());
-      connection.engine.endProcessSessions();
-    } catch (error) {
-      availability.fail(error);
-      return;
-    }
     availability.prove();
   }
 }

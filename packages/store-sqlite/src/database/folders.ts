@@ -1,0 +1,23 @@
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** Makes a folder and those above it. A new folder survives a power cut once the one above it is on the disk. */
+export function makeFolder(path: string): void {
+  const first = mkdirSync(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; ; made = dirname(made)) {
+    syncFolderOf(made);
+    if (made === first || made === dirname(made)) return;
+  }
+}
+
+/** Makes it durable that a file or folder has been made. SQLite does that for its own files only. */
+export function syncFolderOf(path: string): void {
+  if (process.platform === "win32") return;
+  const descriptor = openSync(dirname(path), "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
