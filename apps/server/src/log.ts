@@ -11,7 +11,9 @@ export function logServerEvent(log: Logger, event: ServerEvent): void {
       log.error({ id: event.id, rpc: event.rpc, err: event.error }, "internal error");
       break;
     case "readiness":
-      if (event.ready) log.info("ready");
+      if (event.ready && event.reason !== undefined)
+        log.warn({ reason: event.reason }, "ready, in spite of this");
+      else if (event.ready) log.info("ready");
       else log[event.reason === "draining" ? "info" : "error"]({ reason: event.reason }, "not ready");
       break;
     case "maintained":

@@ -1,6 +1,6 @@
 import type { JobStore } from "@event-ingestion/store";
 
-/** Whether new events would be taken now, and why not. */
+/** Whether new events would be taken now, and why not, or what is wrong nevertheless. */
 export interface Readiness {
   ready: boolean;
   reason?: string;

@@ -1,14 +1,14 @@
-import { createHints, invalid, type JobStore, StoreError } from "@event-ingestion/store";
+import { createHints, invalid, type JobStore } from "@event-ingestion/store";
 import { createAppend } from "./operations/append.ts";
 import type { StoreContext } from "./operations/store-context.ts";
 import { passRecoveryBarrier } from "./database/recovery-barrier.ts";
 import { createClaims } from "./operations/claim.ts";
-import type { Connection } from "./database/connection.ts";
+import { createConnections } from "./database/connections.ts";
 import { createCounts } from "./operations/counts.ts";
 import { createPartitions } from "./tables/partitions.ts";
-import { isCrowded } from "./database/errors.ts";
 import { createExport } from "./operations/export.ts";
-import { createAvailability, type Availability } from "./database/availability.ts";
+import { createAvailability } from "./database/availability.ts";
+import { probe } from "./database/probe.ts";
 import { parseHosts } from "./database/hosts.ts";
 import { createImport } from "./operations/import.ts";
 import { createInterventions } from "./operations/interventions.ts";
@@ -27,9 +27,9 @@ const migrationMs = 60_000;
 
 /** How a store is opened. */
 export interface PostgresOptions {
-  /** Connections for appends: so many commits of this process are under way at once. 1 to 100, default 4. */
+  /** Appends at once, each over a connection: so many commits of this process are under way. 1 to 100, default 4. */
   writers?: number;
-  /** Connections for everything else. 1 to 100, default 6. */
+  /** Other calls at once, each over a connection. 1 to 100, default 6. */
   connections?: number;
   /** How long a call waits for the database before its connection is cut. 100 to 600,000 ms, default 10,000. */
   deadlineMs?: number;
@@ -45,14 +45,17 @@ export interface PostgresOptions {
 export async function openPostgresStore(url: string, options: PostgresOptions = {}): Promise<JobStore> {
   const { writers, connections, deadlineMs } = checked(options);
   const primary = createPrimary(parseHosts(url), Math.min(deadlineMs, 5000));
-  const durability = await prepare(primary);
+  const { connection, durability } = await prepare(primary);
 
-  const availability = createAvailability(() => probe(primary));
-  const connect = () => connectOrClose(primary, availability);
-  const others = createPool({ lane: "other", size: connections, deadlineMs, connect, availability });
+  const availability = createAvailability(() => probe(primary, shared));
+  const max = writers + connections;
+  const shared = createConnections({ max, connect: () => primary.connect(), availability });
+  shared.give(connection);
+  const pooled = { deadlineMs, connections: shared, availability };
+  const others = createPool({ ...pooled, lane: "other", size: connections });
   const context: StoreContext = {
     caps: { durability, exclusive: false, writers, ...limits },
-    writers: createPool({ lane: "append", size: writers, deadlineMs, connect, availability }),
+    writers: createPool({ ...pooled, lane: "append", size: writers }),
     others,
     availability,
     partitions: createPartitions(others),
@@ -60,6 +63,7 @@ export async function openPostgresStore(url: string, options: PostgresOptions = 
   };
   const close = async () => {
     await Promise.all([context.writers.close(), others.close()]);
+    await shared.close();
     availability.end();
     context.hints.close();
   };
@@ -92,42 +96,20 @@ export async function openPostgresStore(url: string, options: PostgresOptions = 
 }
 
 /** Makes the tables before anything else asks for them. */
-async function prepare(primary: Primary): Promise<JobStore["caps"]["durability"]> {
+async function prepare(primary: Primary): ReturnType<Primary["first"]> {
   const { connection, durability } = await primary.first();
   const late = () => connection.destroy(`the tables were not ready within ${migrationMs} ms`);
   const timer = setTimeout(late, migrationMs);
   try {
     await connection.transaction((query) => migrate(query));
     await passRecoveryBarrier(connection.query);
-    await connection.end();
   } catch (error) {
     connection.destroy("the store was not opened");
     throw error;
   } finally {
     clearTimeout(timer);
   }
-  return durability;
-}
-
-async function probe(primary: Primary): Promise<StoreError | undefined> {
-  try {
-    const connection = await primary.connect();
-    await connection.end();
-    return undefined;
-  } catch (error) {
-    if (error instanceof StoreError) return error;
-    throw error;
-  }
-}
-
-async function connectOrClose(primary: Primary, availability: Availability): Promise<Connection> {
-  try {
-    return await primary.connect();
-  } catch (error) {
-    // Without room for one more connection, those that are there go on.
-    if (error instanceof StoreError && !isCrowded(error)) availability.fail("closed", error);
-    throw error;
-  }
+  return { connection, durability };
 }
 
 function checked(options: PostgresOptions): Required<PostgresOptions> {

@@ -179,7 +179,10 @@ export interface Policy {
 /** The port. All calls may be made at once, from any number of callers. */
 export interface JobStore {
   readonly caps: Caps;
-  /** Whether appends can succeed now, and why not. Reads may work while this is false. */
+  /**
+   * Whether appends can succeed now, and why not. Reads may work while this is false. A reason while it is true: the store
+   * works, but with less than it wants.
+   */
   readonly health: { readonly writable: boolean; readonly reason?: string };
   /**
    * Resolves with the reason when the store has ended without being closed (its thread died): every call fails from

@@ -9,21 +9,25 @@ const calmMs = 30_000;
 
 /**
  * Whether the database can be used:
- * - open: everything runs. Left when no connection can be made, or the disk of the server is full.
- * - stalled: the disk is full. Appends are refused, the rest is tried.
- * - closed: no connection can be made, or only to a server that would not keep what was promised. Everything is refused.
+ * - open: everything runs.
+ * - crowded: the server has no room for another connection. Everything runs over those that there are.
+ * - stalled: the disk of the server is full. Appends are refused, the rest is tried.
+ * - closed: there is no connection and none can be made, or only to a server that would not keep what was promised.
+ *   Everything is refused.
  *
- * Stalled and closed are left when a probe has made a connection and committed on it. Probes begin at once and come ever
- * less often, so a database that is down is not pressed, and refused calls cost it nothing.
+ * A probe makes a connection and commits on it, or, where the server is crowded, commits on one that is there. What it
+ * finds is the next state. Probes begin at once and come ever less often, so a database that is down is not pressed, and
+ * refused calls cost it nothing.
  */
 export interface Availability {
   readonly health: JobStore["health"];
+  readonly isCrowded: boolean;
   /** @throws StoreError what closed it, for appends also what stalled it */
   check: (lane: Lane) => void;
   /** A connection broke: finds out whether that was the only one. */
   doubt: () => void;
   /** Draws the consequences of an error that is not one call's alone. */
-  fail: (kind: "stalled" | "closed", reason: StoreError) => void;
+  fail: (kind: Trouble["kind"], reason: StoreError) => void;
   /** Stops the probes. */
   end: () => void;
 }
@@ -31,17 +35,28 @@ export interface Availability {
 /** What calls do. */
 export type Lane = "append" | "other";
 
-/** `probe` resolves with why the database cannot be used; undefined: it can. */
-export function createAvailability(probe: () => Promise<StoreError | undefined>): Availability {
-  let state: { kind: "open" } | { kind: "stalled" | "closed"; reason: StoreError } = { kind: "open" };
+/** A state other than open, and why. */
+interface Trouble {
+  kind: "crowded" | "stalled" | "closed";
+  reason: StoreError;
+}
+
+/** What a probe found. "undecided": nothing new. */
+export type Finding = { kind: "open" } | { kind: "undecided" } | Trouble;
+
+const ranks: Record<Trouble["kind"] | "open", number> = { open: 0, crowded: 1, stalled: 2, closed: 3 };
+
+/** An open database, until something fails. */
+export function createAvailability(probe: () => Promise<Finding>): Availability {
+  let state: { kind: "open" } | Trouble = { kind: "open" };
   let delayMs = firstProbeMs;
   let openedAt = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
 
-  const enter = (kind: "stalled" | "closed", reason: StoreError) => {
+  const enter = (kind: Trouble["kind"], reason: StoreError) => {
     if (state.kind === "open" && performance.now() - openedAt > calmMs) delayMs = firstProbeMs;
-    if (state.kind !== "closed") state = { kind, reason };
+    if (state.kind !== "closed" && ranks[kind] >= ranks[state.kind]) state = { kind, reason };
     tryIn(kind === "stalled" ? stalledMs : delayMs);
   };
   const tryIn = (ms: number) => {
@@ -49,19 +64,20 @@ export function createAvailability(probe: () => Promise<StoreError | undefined>)
   };
   const tryNow = async () => {
     delayMs = Math.min(2 * delayMs, maxProbeMs);
-    const reason = await probe();
+    const found = await probe();
     timer = undefined;
-    if (reason !== undefined) {
-      state = { kind: "closed", reason };
-      return tryIn(delayMs);
-    }
-    if (state.kind !== "open") openedAt = performance.now();
-    state = { kind: "open" };
+    if (found.kind === "open" && state.kind !== "open") openedAt = performance.now();
+    if (found.kind !== "undecided") state = found;
+    if (state.kind !== "open") tryIn(delayMs);
   };
 
   return {
     get health() {
-      return state.kind === "open" ? { writable: true } : { writable: false, reason: state.reason.message };
+      if (state.kind === "open") return { writable: true };
+      return { writable: state.kind === "crowded", reason: state.reason.message };
+    },
+    get isCrowded() {
+      return state.kind === "crowded";
     },
     check(lane) {
       if (state.kind === "closed" || (state.kind === "stalled" && lane === "append")) throw state.reason;

@@ -28,6 +28,8 @@ export type Query = <Row extends object>(
 
 /** A session of the server, for one call at a time. */
 export interface Connection {
+  /** For messages: host and database. */
+  readonly name: string;
   /** Of no use any more. */
   readonly broken: boolean;
   /** Resolves when it is. */
@@ -126,6 +128,7 @@ export async function connect({ name, url }: Host, timeoutMs: number): Promise<C
     throw toStoreError(error, { outcome: "notApplied", where: name });
   }
   return {
+    name,
     get broken() {
       return lost !== undefined;
     },

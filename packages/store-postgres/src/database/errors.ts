@@ -23,11 +23,16 @@ export function toStoreError(
       cause,
     );
   }
-  const [reason, message] = meaningOf(code);
-  return new StoreError(outcome, reason, `${where} ${message} (SQLSTATE ${code})`, cause);
+  const [reason, message, advice] = meaningOf(code);
+  const todo = advice === undefined ? "" : `: ${advice}`;
+  return new StoreError(outcome, reason, `${where} ${message} (SQLSTATE ${code})${todo}`, cause);
 }
 
-function meaningOf(code: string): [StoreErrorReason, string] {
+const moreConnections =
+  "raise max_connections or the limit of the role or database, or let each program open fewer (STORE_CONNECTIONS)";
+
+/** What the code means, and what to do about it if that is not plain. */
+function meaningOf(code: string): [reason: StoreErrorReason, message: string, advice?: string] {
   switch (code) {
     case "28000":
     case "28P01":
@@ -41,7 +46,7 @@ function meaningOf(code: string): [StoreErrorReason, string] {
     case "53100":
       return ["unavailable", "has a full disk"];
     case "53300":
-      return ["overloaded", "has no connection left"];
+      return ["unavailable", "has no connection left for this program", moreConnections];
     case "57014":
       return ["unavailable", "cancelled the call"];
     case "57P01":

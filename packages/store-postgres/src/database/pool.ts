@@ -3,19 +3,20 @@ import { StoreError } from "@event-ingestion/store";
 import type { Connection, Effect, Query } from "./connection.ts";
 import { isConflict, isFull, unavailable } from "./errors.ts";
 import type { Availability, Lane } from "./availability.ts";
+import type { Connections } from "./connections.ts";
 import { createSemaphore } from "./semaphore.ts";
 
 /** A deadlock is somebody's progress, so a few tries are enough. */
 const maxTries = 6;
 
-/** How connections are shared. */
+/** What a pool is for. */
 export interface PoolOptions {
   lane: Lane;
-  /** Connections at most. */
+  /** Calls at once. */
   size: number;
   /** How long a call may take, the wait for a connection included. */
   deadlineMs: number;
-  connect: () => Promise<Connection>;
+  connections: Connections;
   availability: Availability;
 }
 
@@ -27,9 +28,8 @@ interface TransactionOptions {
 }
 
 /**
- * A bounded number of connections, made when they are needed. A call has one for itself and is repeated after a deadlock.
- * One that is late has its connection cut. A connection that breaks costs the calls on it, and those that are idle, which
- * may have the same fate, are dropped.
+ * A bounded number of calls at once. Each has a connection for itself and is repeated after a deadlock; one that is late
+ * has its connection cut.
  */
 export interface Pool {
   query: Query;
@@ -39,9 +39,8 @@ export interface Pool {
   close: () => Promise<void>;
 }
 
-/** A pool without connections; they are made when they are needed. */
-export function createPool({ lane, size, deadlineMs, connect, availability }: PoolOptions): Pool {
-  const idle: Connection[] = [];
+/** A pool of calls over connections that others may use, too. */
+export function createPool({ lane, size, deadlineMs, connections, availability }: PoolOptions): Pool {
   const turns = createSemaphore(size);
   let closed = false;
 
@@ -52,28 +51,18 @@ export function createPool({ lane, size, deadlineMs, connect, availability }: Po
     const end = await turns.take(limitMs);
     try {
       availability.check(lane);
-      const connection = idle.pop() ?? watched(await connect());
+      const connection = await connections.take(deadline - performance.now());
       const late = () => connection.destroy(`no answer within ${limitMs} ms`);
       const timer = setTimeout(late, deadline - performance.now());
       try {
         return await work(connection);
       } finally {
         clearTimeout(timer);
-        if (!connection.broken) idle.push(connection);
+        connections.give(connection);
       }
     } finally {
       end();
     }
-  };
-
-  /** Also of a connection that breaks while nobody uses it, so that health tells before the next call does. */
-  const watched = (connection: Connection): Connection => {
-    void connection.lost.then(() => {
-      if (closed) return;
-      for (const suspect of idle.splice(0)) suspect.destroy("another connection broke");
-      availability.doubt();
-    });
-    return connection;
   };
 
   const repeat = async <T>(limitMs: number, work: (connection: Connection) => Promise<T>): Promise<T> => {
@@ -92,10 +81,9 @@ export function createPool({ lane, size, deadlineMs, connect, availability }: Po
     query: (...call) => repeat(deadlineMs, ({ query }) => query(...call)),
     transaction: (work, options = {}) =>
       repeat(options.deadlineMs ?? deadlineMs, ({ transaction }) => transaction(work, options.effect)),
-    async close() {
+    close() {
       closed = true;
-      await turns.over();
-      await Promise.all(idle.splice(0).map((connection) => connection.end()));
+      return turns.over();
     },
   };
 }

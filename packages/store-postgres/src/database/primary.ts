@@ -1,7 +1,7 @@
 import { type Caps, StoreError } from "@event-ingestion/store";
 import { passRecoveryBarrier } from "./recovery-barrier.ts";
 import { connect, type Connection } from "./connection.ts";
-import { unavailable } from "./errors.ts";
+import { isCrowded, unavailable } from "./errors.ts";
 import type { Host } from "./hosts.ts";
 import { checkServer, durabilityOf, noStandby, waitsForStandby } from "./server-check.ts";
 
@@ -11,6 +11,8 @@ export interface Primary {
   first: () => Promise<{ connection: Connection; durability: Caps["durability"] }>;
   /** A connection that has passed the recovery barrier, to a server that keeps what the first one promised. */
   connect: () => Promise<Connection>;
+  /** @throws StoreError unless a connection can still be used, as one that `connect` would make. */
+  prove: (connection: Connection) => Promise<void>;
 }
 
 /** The primary among `hosts`; a host has `timeoutMs` to answer. */
@@ -18,7 +20,7 @@ export function createPrimary(hosts: readonly Host[], timeoutMs: number): Primar
   let durability: Caps["durability"] = "fsync";
 
   /** The hosts in their order. What the last one says is as good as what the first one says, so all are told. */
-  const find = async <T>(use: (connection: Connection, host: Host) => Promise<T>): Promise<T> => {
+  const find = async <T>(use: (connection: Connection) => Promise<T>): Promise<T> => {
     const failures: StoreError[] = [];
     for (const host of hosts) {
       try {
@@ -31,24 +33,28 @@ export function createPrimary(hosts: readonly Host[], timeoutMs: number): Primar
     const [only, ...others] = failures;
     if (only === undefined) throw unavailable("the store URL names no host");
     if (others.length === 0) throw only;
-    throw unavailable(failures.map(({ message }) => message).join("; "), { cause: only });
+    const cause = failures.find(isCrowded) ?? only;
+    throw unavailable(failures.map(({ message }) => message).join("; "), { cause });
+  };
+
+  const prove = async ({ name, query }: Connection) => {
+    const facts = await checkServer(query, name);
+    if (durability === "replica-fsync" && !waitsForStandby(facts)) throw noStandby(name);
+    await passRecoveryBarrier(query);
   };
 
   return {
     first: () =>
-      find(async (connection, { name }) => {
-        durability = durabilityOf(await checkServer(connection.query, name));
+      find(async (connection) => {
+        durability = durabilityOf(await checkServer(connection.query, connection.name));
         return { connection, durability };
       }),
     connect: () =>
-      find(async (connection, { name }) => {
-        const facts = await checkServer(connection.query, name);
-        if (durability === "replica-fsync" && !waitsForStandby(facts)) {
-          throw noStandby(name);
-        }
-        await passRecoveryBarrier(connection.query);
+      find(async (connection) => {
+        await prove(connection);
         return connection;
       }),
+    prove: (connection) => destroyUnless(connection, timeoutMs, () => prove(connection)),
   };
 }
 
@@ -56,12 +62,21 @@ export function createPrimary(hosts: readonly Host[], timeoutMs: number): Primar
 async function withConnection<T>(
   host: Host,
   timeoutMs: number,
-  use: (connection: Connection, host: Host) => Promise<T>,
+  use: (connection: Connection) => Promise<T>,
 ): Promise<T> {
   const connection = await connect(host, timeoutMs);
+  return destroyUnless(connection, timeoutMs, () => use(connection));
+}
+
+/** Cuts a connection that fails at `work`, or is late. */
+async function destroyUnless<T>(
+  connection: Connection,
+  timeoutMs: number,
+  work: () => Promise<T>,
+): Promise<T> {
   const timer = setTimeout(() => connection.destroy(`no answer within ${timeoutMs} ms`), timeoutMs);
   try {
-    return await use(connection, host);
+    return await work();
   } catch (error) {
     connection.destroy("it was not fit for use");
     throw error;

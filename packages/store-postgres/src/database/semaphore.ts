@@ -1,4 +1,4 @@
-import { StoreError } from "@event-ingestion/store";
+import { createWaitingLine } from "./waiting-line.ts";
 
 /** So many at once, the others wait in their order. */
 export interface Semaphore {
@@ -14,36 +14,19 @@ export interface Semaphore {
 
 /** A semaphore with `size` free places. */
 export function createSemaphore(size: number): Semaphore {
-  const waiting = new Set<() => void>();
+  const waiting = createWaitingLine<() => void>();
   const idle: (() => void)[] = [];
   let taken = 0;
 
   const end = () => {
-    const [next] = waiting;
-    if (next !== undefined) return next();
+    if (waiting.serve(end)) return;
     taken--;
     if (taken === 0) for (const resolve of idle.splice(0)) resolve();
   };
-  const wait = (limitMs: number) =>
-    new Promise<() => void>((resolve, reject) => {
-      const stop = () => {
-        waiting.delete(start);
-        clearTimeout(timer);
-      };
-      const start = () => {
-        stop();
-        resolve(end);
-      };
-      const timer = setTimeout(() => {
-        stop();
-        reject(new StoreError("notApplied", "overloaded", `no connection was free within ${limitMs} ms`));
-      }, limitMs);
-      waiting.add(start);
-    });
 
   return {
     take(limitMs) {
-      if (taken === size) return wait(limitMs);
+      if (taken === size) return waiting.wait(limitMs);
       taken++;
       return Promise.resolve(end);
     },
