@@ -23,7 +23,10 @@ export interface SqliteOptions {
   reserveBytes?: number;
   /** Hears what an operator should know. Must not throw. Default: nobody does. */
   observe?: (event: SqliteEvent) => void;
-  /** For tests only: one int64 of milliseconds that is added to all clocks of the store at each call. */
+  /**
+   * For tests only: int64s of milliseconds. The first is added to all clocks of the store at each call, as time that
+   * passes; a second one to the wall clock alone, as when somebody sets it.
+   */
   clockOffset?: SharedArrayBuffer;
 }
 
@@ -99,8 +102,8 @@ function checked(url: string, options: SqliteOptions): ThreadOptions {
   if (!Number.isSafeInteger(reserveBytes) || reserveBytes < 0) {
     throw invalid(`reserveBytes must be a whole number from 0, got ${reserveBytes}`);
   }
-  if (clockOffset !== undefined && clockOffset.byteLength !== 8) {
-    throw invalid(`clockOffset must have 8 bytes, got ${clockOffset.byteLength}`);
+  if (clockOffset !== undefined && clockOffset.byteLength !== 8 && clockOffset.byteLength !== 16) {
+    throw invalid(`clockOffset must have 8 or 16 bytes, got ${clockOffset.byteLength}`);
   }
   return { file: path === ":memory:" ? undefined : resolve(path), reserveBytes, clockOffset };
 }

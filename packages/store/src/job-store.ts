@@ -63,7 +63,10 @@ export interface Job {
   attempts: number;
   maxAttempts: number;
   acceptedAt: number;
-  /** When a QUEUED job is due. Set if it is scheduled, waits for a retry or was given back. */
+  /**
+   * When a QUEUED job is due. Set if it is scheduled, waits for a retry or was given back. A delay lasts as long as it was
+   * meant to, so where it ends moves with the engine's clock when that is set.
+   */
   nextAttemptAt?: number;
   /** Set in the terminal states. */
   finishedAt?: number;
@@ -72,7 +75,7 @@ export interface Job {
   /** What the handler returned, at most 64 KiB of UTF-8. */
   result?: Uint8Array;
   cancelRequested: boolean;
-  /** Rises with every visible change; equal revisions have equal content. */
+  /** Rises with every visible change; equal revisions have equal content, unless the engine's clock was set: see `nextAttemptAt`. */
   revision: number;
 }
 

@@ -8,6 +8,8 @@ export const schemaVersion = 2;
 
 // job is slim and the only table whose rows are updated; a change rewrites its row, so what never changes is in body.
 // run_at is set exactly while a QUEUED job waits for an instant or was given back, session exactly while it is RUNNING.
+// cancel is 1 while a RUNNING job is asked to stop; when a job ends it takes the lead that the wall clock has then over the
+// steady time, by which finished_at is to be understood.
 const tables = `
 CREATE TABLE job(
   seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, salt INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 1,

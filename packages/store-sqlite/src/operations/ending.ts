@@ -36,9 +36,9 @@ interface Next {
 export type EndAttempt = (job: RunningRow, ending: Ending) => Next["state"];
 
 /** What ends attempts, whoever asks for it. */
-export function createEndAttempt({ db, clock, counters, changes }: StoreContext): EndAttempt {
+export function createEndAttempt({ db, clock, steadyTime, counters, changes }: StoreContext): EndAttempt {
   const leave = db.prepare(`UPDATE job SET state = ?, max_attempts = ?, lost = ?, run_at = ?, finished_at = ?,
-    cancel = 0, session = NULL WHERE seq = ?`);
+    cancel = ?, session = NULL WHERE seq = ?`);
   const addError = db.prepare("INSERT INTO attempt_error(seq, attempt, at, error) VALUES(?, ?, ?, ?)");
   const dropErrors = db.prepare("DELETE FROM attempt_error WHERE seq = ? AND attempt <= ?");
 
@@ -48,7 +48,9 @@ export function createEndAttempt({ db, clock, counters, changes }: StoreContext)
     // What is handed back unrun keeps its budget.
     const maxAttempts = job.max_attempts + (ending.as === "release" && state === "QUEUED" ? 1 : 0);
     const lost = job.lost + (ending.as === "lost" ? 1 : 0);
-    leave.run(stateCode[state], maxAttempts, lost, runAt, runAt === null ? now : null, job.seq);
+    const [finishedAt, lead] = runAt === null ? [now, steadyTime.lead()] : [null, 0];
+    leave.run(stateCode[state], maxAttempts, lost, runAt, finishedAt, lead, job.seq);
+    if (runAt !== null) counters.set("delayedAt", now);
     if (error !== undefined) {
       addError.run(job.seq, job.attempts, now, keptError(error));
       if (job.attempts > keptErrors) dropErrors.run(job.seq, job.attempts - keptErrors);

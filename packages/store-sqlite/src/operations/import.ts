@@ -10,10 +10,16 @@ import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
 
 /** Takes in jobs of another store of this kind, whose ids hold the `seq` of their rows. */
-export function createImport({ db, counters, changes }: StoreContext): Pick<Operations, "importJobs"> {
+export function createImport({
+  db,
+  clock,
+  steadyTime,
+  counters,
+  changes,
+}: StoreContext): Pick<Operations, "importJobs"> {
   const keyBySeq: Query<JobKey> = query(db, "SELECT seq, at, salt FROM job WHERE seq = ?");
   const insertJob = db.prepare(`INSERT INTO job(seq, at, salt, state, attempts, max_attempts, lost, run_at,
-    finished_at, tenant, event_id) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id, tenant) DO NOTHING`);
+    finished_at, cancel, tenant, event_id) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id, tenant) DO NOTHING`);
   const writeBodies = createBodyWriter(db);
   const insertResult = db.prepare("INSERT INTO result(seq, result) VALUES(?, ?)");
   const insertError = db.prepare("INSERT INTO attempt_error(seq, attempt, at, error) VALUES(?, ?, ?, ?)");
@@ -21,7 +27,8 @@ export function createImport({ db, counters, changes }: StoreContext): Pick<Oper
   const insert = (job: StoredJob, { seq, at, salt }: JobKey) => {
     const { state, attempts, maxAttempts, losses, tenant, eventId } = job;
     const runAt = state === "QUEUED" ? dueAt(job) : null;
-    const progress = [stateCode[state], attempts, maxAttempts, losses, runAt, job.finishedAt ?? null];
+    const end = job.finishedAt === undefined ? [null, 0] : [job.finishedAt, steadyTime.lead()];
+    const progress = [stateCode[state], attempts, maxAttempts, losses, runAt, ...end];
     const { changes: inserted } = insertJob.run(seq, at, salt, ...progress, tenant, eventId);
     if (inserted === 0) throw invalid(`the event id of job ${job.jobId} belongs to another job`);
     const [timestamp, trace] = [plainTimestamp(job.timestamp), keptTrace(job.trace)];
@@ -34,6 +41,7 @@ export function createImport({ db, counters, changes }: StoreContext): Pick<Oper
     counters.set("lastAt", at);
     counters.moved(1, { to: state });
     changes.jobs.push(job.jobId);
+    if (runAt !== null) counters.set("delayedAt", clock.now());
     if (runAt !== null) changes.nextDueAt = Math.min(changes.nextDueAt, runAt);
     else if (state === "QUEUED") changes.work = true;
   };

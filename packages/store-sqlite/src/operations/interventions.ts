@@ -18,6 +18,7 @@ interface Target {
 export function createInterventions({
   db,
   clock,
+  steadyTime,
   counters,
   changes,
 }: StoreContext): Pick<Operations, "cancel" | "redrive"> {
@@ -25,10 +26,12 @@ export function createInterventions({
     db,
     "SELECT j.seq, j.at, j.salt, j.state, j.attempts, b.budget FROM job j JOIN body b USING(seq) WHERE j.seq = ?",
   );
-  const cancelQueued = db.prepare("UPDATE job SET state = 5, run_at = NULL, finished_at = ? WHERE seq = ?");
+  const cancelQueued = db.prepare(
+    "UPDATE job SET state = 5, run_at = NULL, finished_at = ?, cancel = ? WHERE seq = ?",
+  );
   const requestCancel = db.prepare("UPDATE job SET cancel = 1 WHERE seq = ?");
   const requeue = db.prepare(`UPDATE job SET state = 1, attempts = ?, max_attempts = ?, lost = 0, run_at = ?,
-    finished_at = NULL WHERE seq = ?`);
+    finished_at = NULL, cancel = 0 WHERE seq = ?`);
 
   const find = (id: JobId): Target | undefined => {
     const key = parseJobId(id);
@@ -46,7 +49,7 @@ export function createInterventions({
       requestCancel.run(target.seq);
       return "requested";
     }
-    cancelQueued.run(clock.now(), target.seq);
+    cancelQueued.run(clock.now(), steadyTime.lead(), target.seq);
     counters.moved(1, { from: "QUEUED", to: "CANCELLED" });
     return "cancelled";
   };
@@ -57,6 +60,7 @@ export function createInterventions({
     if (target.state !== stateCode.DEAD && target.state !== stateCode.CANCELLED) return "notTerminal";
     // A CANCELLED job uses up an attempt number: its revision is the last below that of the next attempt.
     const attempts = target.attempts + (target.state === stateCode.CANCELLED ? 1 : 0);
+    counters.set("delayedAt", clock.now());
     requeue.run(attempts, attempts + target.budget, clock.now(), target.seq);
     counters.moved(1, { from: target.state === stateCode.DEAD ? "DEAD" : "CANCELLED", to: "QUEUED" });
     changes.jobs.push(id);

@@ -1,9 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { openSqliteStore } from "../sqlite-store.ts";
-import { openDatabase, query } from "../database/driver.ts";
-import { createSchema } from "../database/schema.ts";
-import { createEngine } from "../thread/engine.ts";
+import { query } from "../database/driver.ts";
 import { newEvent, newEvents } from "../testing/new-event.ts";
+import { createTestEngine } from "../testing/test-engine.ts";
 
 test("a page that finds nothing among 10,000 jobs ends early, with a cursor that leads on", async () => {
   const store = await openSqliteStore("sqlite::memory:");
@@ -39,10 +38,7 @@ test("states of few jobs are found at once, however many jobs came after", async
 });
 
 test.for(["DEAD", "CANCELLED"])("a page of %s jobs sorts nothing, however many there are", (state) => {
-  const db = openDatabase(":memory:");
-  createSchema(db);
-  const clock = { now: () => 0, monotonic: () => 0 };
-  const engine = createEngine(db, { file: "test", clock, deadlines: new Map() });
+  const { db, engine } = createTestEngine();
   const prepare = vi.spyOn(db, "prepare");
   engine.read({ id: 1, name: "list", args: [{ state, limit: 10 }] });
   const texts = prepare.mock.calls.map(([sql]) => sql);

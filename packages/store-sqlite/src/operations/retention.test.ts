@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
 import { openDatabase, query } from "../database/driver.ts";
-import { createSchema } from "../database/schema.ts";
 import { openSqliteStore } from "../sqlite-store.ts";
-import { createEngine } from "../thread/engine.ts";
 import { newEvent, newEvents } from "../testing/new-event.ts";
+import { createTestEngine } from "../testing/test-engine.ts";
 import { tempFolder } from "../testing/temp-folder.ts";
 
 const dayMs = 86_400_000;
@@ -155,10 +154,7 @@ test("the walk rests between two rounds, however many jobs come due one after th
 });
 
 test("a policy that keeps less holds from the next call on, also after a call that failed", () => {
-  const db = openDatabase(":memory:");
-  createSchema(db);
-  const clock = { now: () => 8 * dayMs, monotonic: () => 0 };
-  const engine = createEngine(db, { file: "test", clock, deadlines: new Map() });
+  const { db, engine } = createTestEngine({ now: () => 8 * dayMs });
   db.exec(`INSERT INTO job(seq, at, salt, state, max_attempts, finished_at, tenant, event_id) VALUES(1, 0, 0, 5, 1, 0, '', 'a');
     INSERT INTO body VALUES(1, 1, 0, 0, 0, '', '', NULL)`);
   const maintain = (days: number) => {

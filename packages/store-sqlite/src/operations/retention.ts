@@ -15,6 +15,8 @@ interface AgingRow {
   at: number;
   state: number;
   finished_at: number | null;
+  /** Of the wall clock when it ended. */
+  lead: number;
 }
 
 type KeepMs = Policy["keepMs"];
@@ -26,9 +28,12 @@ export type Prune = (keepMs: KeepMs) => { pruned: number; more: boolean };
  * Walks all jobs by `seq`, and so by age, up to those too young to be dropped in any state. Those that stay behind the
  * walk (alive, or kept longer) are looked at again by the next walk. It begins when the first of them may be due, but
  * never before this one is through: jobs at the front that come due all the time must not hide those behind them.
+ *
+ * Ages are told by the steady time, so that no setting of the wall clock ends one early. How far a walk goes is told by the
+ * wall clock: that decides when a job is looked at, and no more.
  */
 export function createRetention(context: StoreContext): Prune {
-  const { clock, counters } = context;
+  const { steadyTime, counters } = context;
   const sliceAfter = createSlices(context);
   const drop = createDrop(context);
 
@@ -38,14 +43,14 @@ export function createRetention(context: StoreContext): Prune {
   };
 
   return (keepMs) => {
-    const now = clock.now();
+    const now = steadyTime.now();
     const shortest = Math.min(keepMs.SUCCEEDED, keepMs.DEAD, keepMs.CANCELLED);
     const policy = crc32([keepMs.SUCCEEDED, keepMs.DEAD, keepMs.CANCELLED].join());
     const isRoundOver = counters.get("isAgedThrough") === 1 && counters.get("agedUntil") <= now;
     if (policy !== counters.get("agedPolicy") || isRoundOver) startOver();
     counters.set("agedPolicy", policy);
 
-    const rows = sliceAfter(counters.get("agedSeq"), { now, shortest });
+    const rows = sliceAfter(counters.get("agedSeq"), shortest);
     const dueAts = rows.map((row) => dueAt(row, keepMs));
     const due = rows.filter((_, index) => (dueAts[index] ?? Infinity) <= now);
     drop(rows, new Set(due));
@@ -59,18 +64,19 @@ export function createRetention(context: StoreContext): Prune {
   };
 }
 
-function dueAt({ state: code, finished_at: finishedAt }: AgingRow, keepMs: KeepMs): number {
+/** In steady time. */
+function dueAt({ state: code, finished_at: finishedAt, lead }: AgingRow, keepMs: KeepMs): number {
   const state = stateName(code);
   if (finishedAt === null || (state !== "SUCCEEDED" && state !== "DEAD" && state !== "CANCELLED"))
     return Infinity;
-  return finishedAt + keepMs[state];
+  return finishedAt - lead + keepMs[state];
 }
 
 /** The next jobs of a walk, up to the first that is too young. */
-function createSlices({ db, counters }: StoreContext) {
+function createSlices({ db, clock, counters }: StoreContext) {
   const following: Query<AgingRow> = query(
     db,
-    `SELECT seq, at, state, finished_at FROM job WHERE seq > ? ORDER BY seq LIMIT ${sliceRows}`,
+    `SELECT seq, at, state, finished_at, cancel AS lead FROM job WHERE seq > ? ORDER BY seq LIMIT ${sliceRows}`,
   );
   const acceptance = query<{ at: number }>(db, "SELECT at FROM job WHERE seq >= ? ORDER BY seq LIMIT 1");
 
@@ -81,7 +87,8 @@ function createSlices({ db, counters }: StoreContext) {
     return orderedAt <= instant ? orderedSeq : 0;
   };
 
-  return (seq: number, { now, shortest }: { now: number; shortest: number }): AgingRow[] => {
+  return (seq: number, shortest: number): AgingRow[] => {
+    const now = clock.now();
     const rows = following.all(seq);
     const oldEnd = allBefore(now - shortest);
     // A time to come was given by a clock that was ahead. It says nothing about the age of the jobs after it.

@@ -13,7 +13,7 @@ type Run = readonly [PlacedVerdict, ...PlacedVerdict[]];
  * row by row. Either way (session, seq, attempt) is the fence.
  */
 export function createSettle(
-  { db, clock, counters, changes, sessions, isolatedJobs }: StoreContext,
+  { db, clock, steadyTime, counters, changes, sessions, isolatedJobs }: StoreContext,
   endAttempt: EndAttempt,
 ): Pick<Operations, "settle"> {
   const held = query<RunningRow>(
@@ -24,7 +24,7 @@ export function createSettle(
     db,
     "SELECT count(*) AS n, sum(salt) AS salts FROM job WHERE seq BETWEEN ? AND ? AND session = ? AND attempts = ?",
   );
-  const succeed = "UPDATE job SET state = 3, finished_at = ?, cancel = 0, session = NULL";
+  const succeed = "UPDATE job SET state = 3, finished_at = ?, cancel = ?, session = NULL";
   const succeedRun = db.prepare(`${succeed} WHERE seq BETWEEN ? AND ? AND session = ? AND attempts = ?`);
   const succeedOne = db.prepare(
     `${succeed} WHERE seq = ? AND at = ? AND salt = ? AND session = ? AND attempts = ?`,
@@ -36,13 +36,14 @@ export function createSettle(
     const range = [key.seq, key.seq + run.length - 1, session, attempt];
     const found = countHeld.get(...range);
     if (found?.n !== run.length || found.salts !== saltsOf(run)) return false;
-    succeedRun.run(clock.now(), ...range);
+    succeedRun.run(clock.now(), steadyTime.lead(), ...range);
     return true;
   };
 
   const settleOne = ({ key, attempt, ending }: PlacedVerdict, session: number): boolean => {
     if (ending === null) {
-      return succeedOne.run(clock.now(), key.seq, key.at, key.salt, session, attempt).changes === 1;
+      const { seq, at, salt } = key;
+      return succeedOne.run(clock.now(), steadyTime.lead(), seq, at, salt, session, attempt).changes === 1;
     }
     const job = held.get(key.seq, session, attempt);
     if (job === undefined || !isIdOf(job, key)) return false;

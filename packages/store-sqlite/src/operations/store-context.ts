@@ -4,6 +4,7 @@ import type { Changes } from "./changes.ts";
 import type { Clock } from "./clock.ts";
 import type { IsolatedJobs } from "./isolated-jobs.ts";
 import type { Sessions } from "./sessions.ts";
+import type { SteadyTime } from "./steady-time.ts";
 
 /** What the operations of one store share. */
 export interface StoreContext {
@@ -11,6 +12,7 @@ export interface StoreContext {
   /** How messages name the store. */
   readonly file: string;
   readonly clock: Clock;
+  readonly steadyTime: SteadyTime;
   readonly counters: Counters;
   readonly changes: Changes;
   readonly sessions: Sessions;

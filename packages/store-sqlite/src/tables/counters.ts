@@ -19,6 +19,14 @@ const numbers = {
   agedPolicy: 12,
   /** 1: its last walk came to the jobs that are too young. */
   isAgedThrough: 13,
+  /** By how much the wall clock is ahead of the steady time. */
+  clockLead: 14,
+  /** When the clocks were noted last, by the wall clock .. */
+  notedAt: 15,
+  /** .. and by the machine's uptime. */
+  notedUptime: 16,
+  /** When the last delay began. None that a job waits for began later. */
+  delayedAt: 17,
 };
 
 const keys = { ...stateCode, ...numbers };

@@ -33,6 +33,7 @@ export interface JobRow extends HeadRow {
   state: number;
   attempts: number;
   max_attempts: number;
+  /** See the schema: of a RUNNING job alone it says whether that was asked to stop. */
   cancel: number;
   run_at: number | null;
   finished_at: number | null;
@@ -89,7 +90,7 @@ export function toJob(row: JobRow, file: string): Job {
   const jobId = checkedId(row, file);
   const state = stateName(row.state);
   if (state === undefined) throw damagedRow(row, file);
-  const cancelRequested = row.cancel === 1;
+  const cancelRequested = state === "RUNNING" && row.cancel === 1;
   return {
     jobId,
     tenant: row.tenant,

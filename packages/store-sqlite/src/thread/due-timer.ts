@@ -12,13 +12,14 @@ export interface DueTimer {
   stop(): void;
 }
 
-/** `next`: the first instant to come at which something is due. */
+/** `look` reads the clock; `next` is the first instant to come at which something is due. */
 export function createDueTimer(options: {
-  clock: Clock;
+  clock: Pick<Clock, "now">;
+  look: () => void;
   next: () => number | undefined;
   due: () => void;
 }): DueTimer {
-  const { clock, next, due } = options;
+  const { clock, look, next, due } = options;
   let at = Infinity;
   let timer: NodeJS.Timeout | undefined;
 
@@ -38,6 +39,7 @@ export function createDueTimer(options: {
     expect(next() ?? Infinity);
   };
   function tick() {
+    look();
     check();
     arm();
   }

@@ -19,6 +19,7 @@ import type { StoreContext } from "../operations/store-context.ts";
 import { createRead } from "../operations/read.ts";
 import { createEndAttempts, createSessionOperations } from "../operations/session-operations.ts";
 import { type Deadlines, createSessions } from "../operations/sessions.ts";
+import { createSteadyTime } from "../operations/steady-time.ts";
 import { createSettle } from "../operations/settle.ts";
 
 /** One call of the port, on its way to the thread. */
@@ -46,10 +47,17 @@ export interface Engine {
   write(calls: readonly Call[]): Written;
   /** Proves that a commit works. @throws SQLite's error if not */
   testWrite(): void;
-  /** Ends what workers of this process held before it was started anew: the exclusive lock proves that they are gone. */
-  endProcessSessions(): void;
   /** The highest `seq` that was committed. */
   readonly committedSeq: number;
+  /**
+   * What is to be done once, when the process has opened the store: takes over how the clocks were set meanwhile, and ends
+   * what workers of this process held before. The exclusive lock proves that they are gone.
+   */
+  start(): void;
+  /** Whether the wall clock was set since it was followed. */
+  isClockSet(): boolean;
+  /** Takes over a setting of the wall clock. @throws SQLite's error if that cannot be written */
+  followClock(): void;
   /** When the next job that must wait is due. */
   nextDueAt(): number | undefined;
 }
@@ -66,7 +74,8 @@ export function createEngine(
   const changes = createChanges();
   const sessions = createSessions(db, { clock, deadlines });
   const isolatedJobs = createIsolatedJobs(db, clock);
-  const area: StoreContext = { db, file, clock, counters, changes, sessions, isolatedJobs };
+  const steadyTime = createSteadyTime(db, clock, counters);
+  const area: StoreContext = { db, file, clock, steadyTime, counters, changes, sessions, isolatedJobs };
   const endAttempt = createEndAttempt(area);
   const endAttempts = createEndAttempts(area, endAttempt);
   const operations: Operations = {
@@ -100,6 +109,7 @@ export function createEngine(
     begin.run();
     try {
       const result = work();
+      steadyTime.note();
       counters.save();
       committing = true;
       commit.run();
@@ -154,8 +164,11 @@ export function createEngine(
       }
     },
     testWrite: () => void transaction(() => test.run(clock.now())),
-    endProcessSessions() {
+    isClockSet: () => steadyTime.isClockSet(),
+    followClock: () => transaction(() => steadyTime.follow()),
+    start() {
       transaction(() => {
+        steadyTime.follow(true);
         for (const session of sessions.all()) {
           if (session.remote === 1) continue;
           endAttempts(session.id, { as: "lost", limit: workerLostLimit });

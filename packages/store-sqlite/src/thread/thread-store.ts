@@ -55,13 +55,27 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
     connect,
     begin: ({ db, engine, checkpointer }) => {
       medium.sign(db, clock.now());
-      engine.endProcessSessions();
+      engine.start();
       checkpointer.run();
     },
     changed: ({ reason }) => tell({ kind: "health", health: healthOf(reason) }),
   });
+  /** All that is done until the next look has one time. */
+  const look = () => {
+    clock.read();
+    const { connection, kind } = availability.state;
+    if (kind !== "ready" || !connection.engine.isClockSet()) return;
+    try {
+      connection.engine.followClock();
+      // What it waited for may be due now, or is at another instant.
+      dueTimer.expect(clock.now());
+    } catch (error) {
+      availability.fail(error);
+    }
+  };
   const dueTimer = createDueTimer({
     clock,
+    look,
     next: () => availability.state.connection?.engine.nextDueAt(),
     due: () => tell({ kind: "changed", work: true, jobs: [] }),
   });
@@ -119,6 +133,7 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
   start();
   return {
     handle(calls) {
+      look();
       const writes = calls.filter(({ name }) => isWrite(name));
       if (writes.length > 0) {
         tellAnswers(write(writes));

@@ -1,0 +1,80 @@
+import type { Counters } from "../tables/counters.ts";
+import type { Database } from "../database/driver.ts";
+import type { Clock } from "./clock.ts";
+
+/**
+ * The time that has passed, as far as that is certain, in the shape of an instant. It begins with what the wall clock said
+ * first, and no setting of the wall clock moves it. While the store is closed it goes on with the machine's uptime, and no
+ * further than the wall clock: it stands still while the machine is off.
+ */
+export interface SteadyTime {
+  now(): number;
+  /** By how much the wall clock is ahead: it rises and falls as the wall clock is set. */
+  lead(): number;
+  /** Whether the wall clock was set since `follow` was called last. */
+  isClockSet(): boolean;
+  /**
+   * Takes a setting of the wall clock over, in a transaction. Delays move along with it; `runAt` of an event does not,
+   * since it names an instant. `isStart`: nobody knows how long the store was closed, so only a clock that was put back
+   * moves delays, and none of them lasts longer than it was meant to.
+   */
+  follow(isStart?: boolean): void;
+  /** Keeps for the next start what the clocks say, once it is old; in a transaction. */
+  note(): void;
+}
+
+/** A smaller difference between two clocks is no setting of one of them. */
+const minStepMs = 1000;
+const noteMs = 600_000;
+
+/** Keeps what it knows in the counters, so that it is undone with its transaction. */
+export function createSteadyTime(db: Database, clock: Clock, counters: Counters): SteadyTime {
+  // A job that was never tried waits for the instant of its event, every other one for the end of a delay.
+  const moveDelays = db.prepare(
+    "UPDATE job INDEXED BY job_due SET run_at = run_at + ? WHERE run_at IS NOT NULL AND attempts > 0",
+  );
+  const startedAt = clock.monotonic();
+  const start = timeAtStart(clock, counters);
+
+  const lead = () => counters.get("clockLead");
+  const certain = () => start + clock.monotonic() - startedAt;
+  const step = () => {
+    // Down, so that a job that is due stays so.
+    const by = Math.floor(clock.now() - lead() - certain());
+    return Math.abs(by) < minStepMs ? 0 : by;
+  };
+  const write = () => {
+    counters.set("notedAt", clock.now());
+    counters.set("notedUptime", Math.floor(clock.uptime()));
+  };
+
+  return {
+    now: () => (step() === 0 ? clock.now() - lead() : Math.round(certain())),
+    lead,
+    isClockSet: () => step() !== 0,
+    follow(isStart = false) {
+      const by = step();
+      const delaysBy = isStart ? Math.min(0, clock.now() - counters.get("delayedAt")) : by;
+      if (delaysBy !== 0) {
+        moveDelays.run(delaysBy);
+        counters.set("delayedAt", counters.get("delayedAt") + delaysBy);
+      }
+      if (by === 0) return;
+      counters.set("clockLead", lead() + by);
+      write();
+    },
+    note() {
+      if (step() === 0 && Math.abs(clock.now() - counters.get("notedAt")) >= noteMs) write();
+    },
+  };
+}
+
+/** A store without notes is new, or was written before there were any. */
+function timeAtStart(clock: Clock, counters: Counters): number {
+  const [notedAt, notedUptime] = [counters.get("notedAt"), counters.get("notedUptime")];
+  if (notedAt === 0) return clock.now();
+  const uptime = clock.uptime();
+  // Less than noted: the machine was started anew.
+  const passed = uptime >= notedUptime ? uptime - notedUptime : uptime;
+  return notedAt - counters.get("clockLead") + Math.max(0, Math.min(passed, clock.now() - notedAt));
+}
