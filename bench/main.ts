@@ -1,5 +1,6 @@
 // `pnpm bench`: every scenario beside every other in one run. See README.md.
 import { readdirSync, writeFileSync } from "node:fs";
+import { compareWith } from "./against.ts";
 import { type Options, readOptions, usage } from "./options.ts";
 import { sideBySide } from "./order.ts";
 import { tempDir } from "./process/temp-dir.ts";
@@ -28,7 +29,10 @@ async function main(options: Options): Promise<void> {
   const interrupt = () => interrupted.abort(new Error("interrupted"));
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   const machine = await describe();
-  const results = await runRounds(sideBySide(chosen, targets), options, {
+  const compared =
+    options.against === undefined ? { scenarios: chosen, targets: [] } : compareWith(options.against, chosen);
+  const allTargets = [...compared.targets, ...targets];
+  const results = await runRounds(sideBySide(compared.scenarios, allTargets), options, {
     progress: (text) => process.stderr.write(`${text}\n`),
     signal: interrupted.signal,
   });
@@ -37,7 +41,7 @@ async function main(options: Options): Promise<void> {
     machine,
     options,
     versions: versionsOf(results),
-    assessments: assess(targets, results),
+    assessments: assess(allTargets, results),
     summaries: summarize(results),
   };
   const report = renderReport(measured);

@@ -11,6 +11,8 @@ export interface Options {
   backlog: number;
   /** Parts of scenario names; empty: all scenarios. */
   only: string[];
+  /** A checkout whose build is measured as well; undefined: none. */
+  against: string | undefined;
   /** Where to write the report, which ends in .md; every measurement goes beside it as JSON. */
   out: string | undefined;
   /** Print the names of the scenarios instead of running them. */
@@ -24,6 +26,7 @@ export const usage = `pnpm bench [options]: measures the service beside its refe
   --seconds S      how long each scenario is measured in a round, 0.1 to 60 (2), after warming up
   --backlog N      jobs in a long queue, 1000 to 1000000 (1000000)
   --only TEXT      only scenarios with TEXT in their name; may be repeated
+  --against DIR    also measures the service that is built in another checkout, each scenario in turns with it
   --out FILE.md    also writes the report to FILE.md, and the measurements of every round to FILE.json
   --list           prints the names of the scenarios
   --help           prints this text
@@ -38,6 +41,7 @@ export function readOptions(args: string[]): Options {
       seconds: { type: "string", default: "2" },
       backlog: { type: "string", default: "1000000" },
       only: { type: "string", multiple: true, default: [] },
+      against: { type: "string" },
       out: { type: "string" },
       list: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -46,11 +50,11 @@ export function readOptions(args: string[]): Options {
   const rounds = whole("--rounds", values.rounds, 1, 100);
   const backlog = whole("--backlog", values.backlog, 1000, 1_000_000);
   const seconds = between("--seconds", values.seconds, 0.1, 60);
-  const { only, out, list, help } = values;
+  const { only, against, out, list, help } = values;
   if (out !== undefined && !out.endsWith(".md")) throw new Error(`--out must end in .md, got "${out}"`);
   if (out !== undefined && !existsSync(dirname(out)))
     throw new Error(`--out must be in a folder that exists, got "${out}"`);
-  return { rounds, seconds, warmUpSeconds: seconds, backlog, only, out, list, help };
+  return { rounds, seconds, warmUpSeconds: seconds, backlog, only, against, out, list, help };
 }
 
 function whole(name: string, text: string, min: number, max: number): number {

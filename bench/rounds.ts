@@ -16,7 +16,7 @@ export interface Result {
   failure?: string;
 }
 
-const service = new URL("../apps/server/dist/main.js", import.meta.url);
+const builtHere = new URL("../apps/server/dist/main.js", import.meta.url);
 
 const execute = promisify(execFile);
 
@@ -82,7 +82,9 @@ async function runOnce(
     load: (load: Load) => generator.ask<LoadResult>("load", load),
     startServer: (file, env) => listening(start(file, env)),
     startService: (env) =>
-      listening(start(service, { ...defaults, STORE_URL: `sqlite:${dir}/events.db`, ...env })),
+      listening(
+        start(scenario.service ?? builtHere, { ...defaults, STORE_URL: `sqlite:${dir}/events.db`, ...env }),
+      ),
     startChild: start,
     own(resource) {
       // It was too late.

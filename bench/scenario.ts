@@ -19,6 +19,8 @@ export interface Scenario {
   when?: "each round" | "first round" | "asked";
   /** How long a round may take in all. Default: four times warming up and measuring, and 40 s. */
   limitSeconds?: number;
+  /** The server that `startService` starts. Default: the one built here. */
+  service?: URL;
   /** Throws if it cannot run here; the table says why. */
   run: (bench: Bench) => Promise<Measurement>;
 }

@@ -251,6 +251,23 @@ test("a name that no scenario has is refused with the names there are", () => {
   expect(stderr).toMatch(/^bench: no scenario has "nonsense" in its name: .*ingest-grpc-1, /);
 });
 
+test("another checkout is measured in turns with this one, and the ratio is a target", () => {
+  const args = ["--only", "ingest-http1", "--only", "grpc-js", "--rounds", "1", "--seconds", "0.1"];
+  const { status, stdout } = bench(...args, "--against", root);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^\| ingest-http1-100: this build \/ the other \| ≥ 0.97 \| ≥ 1 \| [0-9.]+ \|/m);
+  expect(stdout).toMatch(/^\| \*\*ingest-http1-100-before\*\* .* events\/s \|/m);
+  expect(stdout).not.toContain("grpc-js-before");
+});
+
+test("a checkout that is not built is refused", () => {
+  const { status, stderr } = bench("--only", "ingest-grpc-1", "--against", "nowhere");
+  expect(status).toBe(2);
+  expect(stderr).toMatch(
+    /^bench: .*nowhere\/apps\/server\/dist\/main\.js is missing: build that checkout first/,
+  );
+});
+
 test.each([
   ["--rounds", "0"],
   ["--rounds", "1.5"],
@@ -270,6 +287,7 @@ const options = {
   warmUpSeconds: 0.05,
   backlog: 1000,
   only: [],
+  against: undefined,
   out: undefined,
   list: false,
   help: false,
