@@ -1,4 +1,5 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { type EventService, Outcome } from "@event-ingestion/api";
 import { RetryInfoSchema } from "@event-ingestion/api/error-details";
@@ -6,9 +7,16 @@ import { expect, test, vi } from "vitest";
 import { connect, jobsByState, statusOf, untilReady } from "../support/event-service.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { canMount, smallVolume } from "../support/small-volume.ts";
+import { injecting, skipWithoutStrace } from "../support/strace.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 type Service = Client<typeof EventService>;
+
+/** A service, and the jobs that it has accepted. */
+interface Stored {
+  service: Service;
+  jobs: string[];
+}
 
 const message = (number: number) => ({ eventId: `event-${number}`, payload: "x".repeat(4000) });
 
@@ -25,39 +33,77 @@ test.skipIf(!canMount)(
       full.use(volume.fill(server));
       const refusal = await ingestUntilRefused(service, jobs);
       expect(refusal.metadata.get("retry-after")).toMatch(/^\d+$/);
-      await expectAliveNotReady(server);
-      expect(await service.getStatus({ jobId: jobs[0] ?? "" })).toMatchObject({ status: "processing" });
-      await expectAllThere(service, jobs);
-      const oneIsNew = [message(0), message(jobs.length)];
-      await expect(service.ingestBatch({ events: oneIsNew })).rejects.toThrow(ConnectError);
-      await expectAliveNotReady(server);
+      await expectOnlyNewRefused(server, { service, jobs });
     }
     await expectHealed(server, { service, jobs });
   },
 );
 
-// Not the same fault: SQLite takes it for a broken disk, so the store closes its files until they can be written.
-test.skipIf(process.platform !== "linux")(
-  "files that may not grow (Linux): all is refused, nothing is denied, and room heals it",
+/** SQLite tells neither from a broken disk: it reports all but ENOSPC as an I/O error. */
+const canLimit = spawnSync("prlimit", ["--version"]).status === 0;
+
+test.skipIf(!canLimit)(
+  "files that may not grow (needs prlimit): only new events are refused, also after a restart, and room heals it",
   async () => {
     using dir = tempDir();
-    await using server = await startServer({ env: { STORE_URL: `sqlite:${dir.path}/events.db` } });
+    const env = { STORE_URL: `sqlite:${dir.path}/events.db` };
+    const limited: Stored = await (async () => {
+      await using server = await startServer({ env });
+      const { service, jobs } = await withSomeJobs(server);
+      limitFiles(server, 100_000);
+      expectAskedToRetry(await ingestUntilRefused(service, jobs));
+      await expectOnlyNewRefused(server, { service, jobs });
+      await server.stop("SIGKILL");
+      return { service, jobs };
+    })();
+    const wrapper = ["prlimit", "--fsize=100000:unlimited"];
+    await using server = await startServer({ env, wrapper });
+    const again = { service: connect(server.url), jobs: limited.jobs };
+    await expectOnlyNewRefused(server, again);
+    expect(existsSync(`${dir.path}/events.db-reserve`)).toBe(false);
+    limitFiles(server, "unlimited");
+    await expectHealed(server, again);
+  },
+);
+
+test.skipIf(skipWithoutStrace)(
+  "a quota that is used up (needs strace): only new events are refused, and room heals it",
+  async () => {
+    using dir = tempDir();
+    const file = `${dir.path}/events.db`;
+    const paths = [file, `${file}-wal`, `${file}-probe`];
+    // So that strace can be ended while the server runs, and with it the shortage.
+    const [command = "", ...rest] = injecting("pwrite64:error=EDQUOT:when=500+", paths);
+    const wrapper = [command, "-I", "2", ...rest.filter((word) => word !== "--seccomp-bpf")];
+    await using server = await startServer({ env: { STORE_URL: `sqlite:${file}` }, wrapper });
     const { service, jobs } = await withSomeJobs(server);
-    const limitFiles = (bytes: number | "unlimited") =>
-      execFileSync("prlimit", ["--pid", String(server.child.pid), `--fsize=${bytes}:`]);
-
-    limitFiles(4096);
     expectAskedToRetry(await ingestUntilRefused(service, jobs));
-    await expectAliveNotReady(server);
-    const status = service.getStatus({ jobId: jobs[0] ?? "" });
-    await expect(status).rejects.toMatchObject({ code: Code.Unavailable });
-
-    limitFiles("unlimited");
+    await expectOnlyNewRefused(server, { service, jobs });
+    expect(existsSync(`${file}-reserve`)).toBe(false);
+    process.kill(tracerOf(server), "SIGTERM");
     await expectHealed(server, { service, jobs });
   },
 );
 
-async function withSomeJobs(server: ServerProcess): Promise<{ service: Service; jobs: string[] }> {
+function tracerOf({ child }: ServerProcess): number {
+  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+  return Number(/^TracerPid:\s+(\d+)$/m.exec(status)?.[1]);
+}
+
+function limitFiles({ child }: ServerProcess, bytes: number | "unlimited"): void {
+  execFileSync("prlimit", ["--pid", String(child.pid), `--fsize=${bytes}:`]);
+}
+
+async function expectOnlyNewRefused(server: ServerProcess, { service, jobs }: Stored): Promise<void> {
+  await expectAliveNotReady(server);
+  expect(await service.getStatus({ jobId: jobs[0] ?? "" })).toMatchObject({ status: "processing" });
+  await expectAllThere(service, jobs);
+  const oneIsNew = [message(0), message(jobs.length)];
+  await expect(service.ingestBatch({ events: oneIsNew })).rejects.toThrow(ConnectError);
+  await expectAliveNotReady(server);
+}
+
+async function withSomeJobs(server: ServerProcess): Promise<Stored> {
   await untilReady(server.url);
   const service = connect(server.url);
   const jobs: string[] = [];
@@ -96,10 +142,7 @@ async function expectAllThere(service: Service, jobs: readonly string[]): Promis
 }
 
 /** Without a restart; the event that was refused is taken now. */
-async function expectHealed(
-  server: ServerProcess,
-  { service, jobs }: { service: Service; jobs: readonly string[] },
-): Promise<void> {
+async function expectHealed(server: ServerProcess, { service, jobs }: Stored): Promise<void> {
   await untilReady(server.url, 40_000);
   const { accepted, jobId } = await service.ingestEvent(message(jobs.length));
   expect(accepted).toBe(true);

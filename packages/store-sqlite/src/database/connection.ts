@@ -3,10 +3,11 @@ import { dirname } from "node:path";
 import { StoreError } from "@event-ingestion/store";
 import { prepareCheckpoint } from "./checkpointer.ts";
 import { type Database, openDatabase, openMemoryDatabase, pragma } from "./driver.ts";
-import { damaged, toStoreError, unavailable } from "./errors.ts";
-import { makeFolder } from "./folders.ts";
+import { damaged, severity, toStoreError, unavailable } from "./errors.ts";
+import { makeFolder, syncFile } from "./folders.ts";
 import { type Known, checkIdentity, isSignedOpen } from "./identity.ts";
 import { describeHolder } from "./lock-info.ts";
+import { explainWrite } from "./space.ts";
 import { exists, keepLog, logPathOf } from "./place.ts";
 import { applicationId, createSchema, expectedSchemaText, schemaText, schemaVersion } from "./schema.ts";
 
@@ -73,8 +74,19 @@ function prepare(db: Database, file: string, options: OpenOptions & { hadLog: bo
   if (known !== undefined) checkIdentity(db, file, known);
   // A process that was killed between write and fsync leaves its commit in the kernel's memory: visible, and gone
   // with the next power cut. Nothing is said about such a commit before it is on the disk.
-  if (prepareCheckpoint(db, "TRUNCATE")().isBusy) throw unavailable(`store ${file} cannot be made durable`);
+  makeDurable(db, file);
   check(db, file, observe);
+}
+
+/** Where there is no room to move the log into the database file, it is brought to the disk as it is. */
+function makeDurable(db: Database, file: string): void {
+  try {
+    if (prepareCheckpoint(db, "TRUNCATE")().isBusy) throw unavailable(`store ${file} cannot be made durable`);
+  } catch (error) {
+    const cause = explainWrite(error, file);
+    if (severity(cause) !== "stalled") throw error;
+    syncFile(logPathOf(file));
+  }
 }
 
 const pragmas: readonly (readonly [name: string, value: string | number])[] = [
@@ -163,7 +175,7 @@ function hasInfo(file: string): boolean {
 }
 
 function explained(error: unknown, file: string): StoreError {
-  const failure = toStoreError(error, { file });
+  const failure = toStoreError(explainWrite(error, file), { file });
   if (failure.reason !== "locked") return failure;
   return new StoreError("notApplied", "locked", `store ${file} is in use by ${describeHolder(file)}`, {
     cause: error,

@@ -1,10 +1,11 @@
+import { constants } from "node:os";
 import { StoreError, type StoreErrorReason } from "@event-ingestion/store";
 import { resultCode } from "./driver.ts";
 
 /**
  * What an error says about the store:
  * - request: only the one call is wrong; its neighbours in the transaction are not.
- * - stalled: nothing can be written now (a full disk, a file that became read-only). SQLite has changed nothing.
+ * - stalled: nothing can be written now (no space, a file that became read-only). SQLite has changed nothing.
  * - suspect: the disk failed. After a failed fsync the kernel may have dropped what it could not write and report
  *   success from then on, so this connection is never trusted again.
  * - damaged: the file is not what was written.
@@ -14,6 +15,7 @@ export type Severity = "request" | "stalled" | "suspect" | "damaged";
 /** What an error of SQLite says about the store. */
 export function severity(error: unknown): Severity {
   if (error instanceof StoreError) return error.reason === "corrupt" ? "damaged" : "request";
+  if (isNoSpace(error)) return "stalled";
   switch (primaryCode(error)) {
     case undefined:
     case 1: // ERROR: the statement itself
@@ -32,6 +34,23 @@ export function severity(error: unknown): Severity {
   }
 }
 
+const fullDisk = (file: string) => `the disk of ${file} is full`;
+
+/** What the file system says when there is no room, which is no fault of the disk. By number: Node has no name for EDQUOT. */
+const lackOfSpace: ReadonlyMap<number, (file: string) => string> = new Map([
+  [constants.errno.ENOSPC, fullDisk],
+  [constants.errno.EDQUOT, (file) => `the disk quota for ${file} is used up`],
+  [
+    constants.errno.EFBIG,
+    (file) => `${file} may not grow: the limit for the size of a file (ulimit -f) is reached`,
+  ],
+]);
+
+/** Whether the file system has refused a write for want of space. */
+export function isNoSpace(error: unknown): boolean {
+  return lackOfSpace.has(systemNumber(error));
+}
+
 /** `committing`: the error came from COMMIT, so after anything but a full disk nobody knows what the file holds. */
 export function toStoreError(
   error: unknown,
@@ -39,6 +58,8 @@ export function toStoreError(
 ): StoreError {
   if (error instanceof StoreError) return error;
   const cause = { cause: error };
+  const lack = lackOfSpace.get(systemNumber(error));
+  if (lack !== undefined) return new StoreError("notApplied", "unavailable", lack(file), cause);
   switch (primaryCode(error)) {
     case 5: // BUSY
       return new StoreError("notApplied", "locked", `store ${file} is in use`, cause);
@@ -53,7 +74,7 @@ export function toStoreError(
     case 26:
       return damaged(`store ${file} is damaged or no database`, cause);
     case 13: // FULL
-      return new StoreError("notApplied", "unavailable", `the disk of ${file} is full`, cause);
+      return new StoreError("notApplied", "unavailable", fullDisk(file), cause);
     case 14: // CANTOPEN
       return new StoreError("notApplied", "unavailable", `store ${file} cannot be opened`, cause);
     case 3: // PERM
@@ -93,6 +114,12 @@ export function unavailable(message: string, options?: ErrorOptions): StoreError
 function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;
   return String(error.code);
+}
+
+/** Of an error of the file system: 28 for ENOSPC. 0: of another error. */
+function systemNumber(error: unknown): number {
+  if (!(error instanceof Error) || !("errno" in error) || typeof error.errno !== "number") return 0;
+  return Math.abs(error.errno);
 }
 
 /** A StoreError as it crosses threads, where an error keeps no properties of its own. */

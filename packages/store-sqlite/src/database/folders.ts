@@ -13,8 +13,17 @@ export function makeFolder(path: string): void {
 
 /** Makes it durable that a file or folder has been made. SQLite does that for its own files only. */
 export function syncFolderOf(path: string): void {
-  if (process.platform === "win32") return;
-  const descriptor = openSync(dirname(path), "r");
+  if (process.platform !== "win32") sync(dirname(path), "r");
+}
+
+/** Brings to the disk what has been written to a file, by whomever, and that it was made. */
+export function syncFile(path: string): void {
+  sync(path, "r+");
+  syncFolderOf(path);
+}
+
+function sync(path: string, flags: "r" | "r+"): void {
+  const descriptor = openSync(path, flags);
   try {
     fsyncSync(descriptor);
   } finally {

@@ -7,6 +7,7 @@ import { type Identity, signClosed, signOpen } from "./identity.ts";
 import { writeLockInfo } from "./lock-info.ts";
 import { type Misplaced, type Place, keepLog, notePlace } from "./place.ts";
 import { type Reserve, createReserve } from "./reserve.ts";
+import { explainWrite } from "./space.ts";
 
 /** Where the tables live. */
 export interface Medium {
@@ -21,6 +22,8 @@ export interface Medium {
   sign(db: Database, now: number): void;
   /** Why the path no longer leads to what is open; undefined if it does. */
   findMisplaced(): Misplaced | undefined;
+  /** What an error really says: SQLite does not tell a used up quota from a broken disk. */
+  explain(error: unknown): unknown;
   /** "clean": all is merged, and the store is marked as closed. "failed": the connection is not to be trusted. */
   close(db: Database, how: "clean" | "failed"): void;
   readonly reserve: Reserve;
@@ -50,6 +53,7 @@ export function fileMedium(
       writeLockInfo(file, now);
     },
     findMisplaced: () => place?.findMisplaced(),
+    explain: (error) => explainWrite(error, file),
     close(db, how) {
       const isClosed = how === "clean" && place?.findMisplaced() === undefined && closesCleanly(db);
       db.close();
@@ -77,6 +81,7 @@ export function memoryMedium(): Medium {
     },
     sign() {},
     findMisplaced: () => undefined,
+    explain: (error) => error,
     close: (db) => db.close(),
     reserve: { hold() {}, release() {} },
   };

@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { renameSync, rmSync, statSync } from "node:fs";
+import { writeNoise } from "./noise.ts";
 
 /** Disk space held back, so that there is some for checkpoints and retention when the disk is full. */
 export interface Reserve {
@@ -7,8 +7,6 @@ export interface Reserve {
   hold(): void;
   release(): void;
 }
-
-const chunkBytes = 1024 * 1024;
 
 /** A reserve of `bytes` beside the database `file`. */
 export function createReserve(file: string, bytes: number): Reserve {
@@ -18,7 +16,7 @@ export function createReserve(file: string, bytes: number): Reserve {
     hold() {
       if (bytes === 0 || isHeld()) return;
       try {
-        fill(`${path}.new`, bytes);
+        writeNoise(`${path}.new`, { bytes });
         renameSync(`${path}.new`, path);
       } catch (error) {
         rmSync(`${path}.new`, { force: true });
@@ -27,17 +25,4 @@ export function createReserve(file: string, bytes: number): Reserve {
     },
     release: () => rmSync(path, { force: true }),
   };
-}
-
-/** Noise, since neither a hole nor zeros on a file system that compresses take any space. */
-function fill(path: string, bytes: number): void {
-  const chunk = randomBytes(chunkBytes);
-  const descriptor = openSync(path, "w");
-  try {
-    let left = bytes;
-    while (left > 0) left -= writeSync(descriptor, chunk, 0, Math.min(left, chunkBytes));
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

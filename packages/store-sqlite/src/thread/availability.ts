@@ -15,8 +15,9 @@ export interface Connection {
 
 /**
  * - ready: everything runs. Left as soon as a write or a checkpoint fails, or a row does not pass its check.
- * - stalled: nothing can be written, as on a full disk; reads run. The reserve is given up, so that checkpoints and
- *   `maintain` have space. Left to ready once the reserve is held again and a write went through, tried each second.
+ * - stalled: nothing can be written, as on a full disk or without quota; reads run. The reserve is given up, so that
+ *   checkpoints and `maintain` have space. Left to ready once the reserve is held again and a write went through, tried
+ *   each second.
  * - misplaced: the path no longer leads to the file that is open. Nothing is written, and nothing beside the path is
  *   touched; reads run on the open file. Left when the file is back in its place, tried each second.
  * - reopening: the disk failed, so the connection is closed and everything is refused. Left when the same store opens
@@ -121,9 +122,10 @@ export function createAvailability(options: {
     prove();
   };
 
-  const fail = (error: unknown) => {
+  const fail = (raw: unknown) => {
     const { connection } = state;
     if (connection === undefined || state.kind === "damaged") return;
+    const error = medium.explain(raw);
     const reason = toStoreError(error, { file: medium.name });
     switch (severity(error)) {
       case "damaged":

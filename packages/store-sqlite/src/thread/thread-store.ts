@@ -99,7 +99,8 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
   const commit = ({ engine }: Connection, calls: readonly Call[]): Outcome[] => {
     const written = engine.write(calls);
     if (written.kind === "committed") return written.outcomes;
-    const { error, committing } = written;
+    const { committing } = written;
+    const error = medium.explain(written.error);
     availability.fail(error);
     return calls.map(({ id }) => ({ id, error: toStoreError(error, { file, committing }) }));
   };
