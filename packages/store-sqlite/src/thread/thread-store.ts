@@ -9,6 +9,7 @@ import { type Failure, severity, toFailure, toStoreError, unavailable } from "..
 import { fileMedium, memoryMedium } from "../database/medium.ts";
 import { isWrite } from "../operations/operations.ts";
 import type { Deadlines } from "../operations/sessions.ts";
+import { createSilence } from "./silence.ts";
 
 /** What the thread is started with. */
 export interface ThreadOptions {
@@ -30,7 +31,9 @@ export type Told =
 
 /** The store as it lives in its thread. */
 export interface ThreadStore {
-  /** Runs the writes among the calls in one transaction, then the reads, and tells all answers. */
+  /**
+   * Answers the heartbeats among the calls, which wait for no disk; then runs the writes in one transaction, then the reads.
+   */
   handle(calls: readonly Call[]): void;
   close(): void;
 }
@@ -58,10 +61,22 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
       engine.start();
       checkpointer.run();
     },
-    changed: ({ reason }) => tell({ kind: "health", health: healthOf(reason) }),
+    changed({ kind, reason }) {
+      tell({ kind: "health", health: healthOf(reason) });
+      if (kind === "ready") resume();
+    },
+  });
+  // No worker could give a sign of life meanwhile.
+  const extendDeadlines = (ms: number) => {
+    for (const [session, deadline] of deadlines) deadlines.set(session, deadline + ms);
+  };
+  const silence = createSilence({
+    canAnswer: () => availability.state.connection !== undefined,
+    heard: extendDeadlines,
   });
   /** All that is done until the next look has one time. */
   const look = () => {
+    silence.notice();
     clock.read();
     const { connection, kind } = availability.state;
     if (kind !== "ready" || !connection.engine.isClockSet()) return;
@@ -79,6 +94,13 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
     next: () => availability.state.connection?.engine.nextDueAt(),
     due: () => tell({ kind: "changed", work: true, jobs: [] }),
   });
+
+  /** While there was no connection nobody knew what is due. */
+  const resume = () => {
+    clock.read();
+    dueTimer.expect(clock.now());
+    dueTimer.check();
+  };
 
   const refuse = ({ id }: Call): Outcome => {
     const { reason } = availability.state;
@@ -135,16 +157,19 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
   return {
     handle(calls) {
       look();
+      const heartbeats = calls.filter(({ name }) => name === "heartbeat");
+      if (heartbeats.length > 0) tellAnswers(heartbeats.map(read));
       const writes = calls.filter(({ name }) => isWrite(name));
       if (writes.length > 0) {
         tellAnswers(write(writes));
         if (availability.state.connection !== undefined) followUp(availability.state.connection);
       }
-      const reads = calls.filter(({ name }) => !isWrite(name));
+      const reads = calls.filter(({ name }) => !isWrite(name) && name !== "heartbeat");
       if (reads.length > 0) tellAnswers(reads.map(read));
       dueTimer.check();
     },
     close() {
+      silence.stop();
       dueTimer.stop();
       availability.close();
     },
