@@ -53,6 +53,26 @@ test("an argument is refused, since nothing reads it, exit 2", () => {
   expect(status).toBe(2);
 });
 
+test.each([
+  ["postgres://app:12/secret@127.0.0.1:1/events", /an @ or a # behind HOST:PORT: encode user, password/],
+  ["postgres://app:secret@127.0.0.1:1/bad%name", /a % that begins no character: encode it/],
+  [
+    "postgres://app:secret@127.0.0.1:1/events?sslmode=verify-full&sslrootcert=/none.pem",
+    /Postgres at 127\.0\.0\.1:1\/events is not asked: \/none\.pem cannot be read \(ENOENT\)/,
+  ],
+])("a Postgres URL that cannot be used: one line without its password", (url, line) => {
+  const { status, stderr } = start({ STORE_URL: url });
+  expect(stderr).toMatch(line);
+  expect(stderr).toMatch(/^event-server: .*\n$/);
+  expect(stderr).not.toContain("secret");
+  expect(status).not.toBe(0);
+});
+
+test("a URL given as an argument is refused without its password", () => {
+  const { stderr } = start({}, ["postgres://app:secret@127.0.0.1:1/events"]);
+  expect(stderr).toMatch(/^event-server: there are no arguments but --help, got "postgres:\/\/\*\*\*@127/);
+});
+
 test("a store of an unknown kind is named without its password, exit 2", () => {
   const { status, stderr } = start({ STORE_URL: "mysql://user:secret@localhost/x" });
   expect(stderr).toBe('event-server: STORE_URL must begin with "sqlite:" or "postgres:", got mysql:\n');

@@ -95,6 +95,16 @@ test.each([
     message: '--from must begin with "sqlite:" or "postgres:", got mysql:',
   },
   {
+    what: "an option that is none, with a password",
+    args: ["--too=postgres://me:secret@db/x"],
+    message: /^unknown option '\*\*\*@db\/x'$/,
+  },
+  {
+    what: "a password that is not encoded",
+    args: ["--from", "postgres://me:12/secret@db/x", "--to", "sqlite::memory:"],
+    message: /^the store URL has an @ or a # behind HOST:PORT: encode user, password/,
+  },
+  {
     what: "a target of another kind",
     args: ["--from", "sqlite::memory:", "--to", "redis://db"],
     message: '--to must begin with "sqlite:" or "postgres:", got redis:',

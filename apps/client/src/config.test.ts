@@ -35,14 +35,14 @@ test.each([
 });
 
 test.each([
-  "localhost",
-  "ftp://localhost:1",
-  "http://",
-  "a b:1",
-  "http://user:secret@localhost:1",
-  "localhost:1/?q",
-])("%s is no address", (server) => {
-  expect(() => config({ server })).toThrow(`--server must be host:port or an http(s) URL, got "${server}"`);
+  ["localhost", "localhost"],
+  ["ftp://localhost:1", "ftp://localhost:1"],
+  ["http://", "http://"],
+  ["a b:1", "a b:1"],
+  ["http://user:secret@localhost:1", "http://***@localhost:1"],
+  ["localhost:1/?secret", "localhost:1/?***"],
+])("%s is no address, and shown as %s", (server, shown) => {
+  expect(() => config({ server })).toThrow(`--server must be host:port or an http(s) URL, got "${shown}"`);
 });
 
 test("an option wins over its variable, an empty variable is none", () => {

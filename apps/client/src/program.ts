@@ -1,3 +1,4 @@
+import { withoutSecrets } from "@event-ingestion/app-kit/without-secrets";
 import { Command, CommanderError } from "commander";
 import { type Config, type GlobalFlags, readConfig } from "./config.ts";
 import { demo } from "./commands/demo.ts";
@@ -91,7 +92,7 @@ function createProgram(runner: Runner): Command {
     .addHelpText("after", help)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, "event: ")),
+      outputError: (text, write) => write(quoteSafely(text.replace(/^error: /, "event: "))),
     })
     .showHelpAfterError("  see event --help")
     .exitOverride();
@@ -159,4 +160,9 @@ function addMigrate(program: Command, runner: Runner): void {
     .action((flags: MigrateFlags, command: Command) =>
       runner(command, (reader) => readMigrateFlags(flags, reader), migrate),
     );
+}
+
+/** What was typed in the wrong place may be a URL with a password. */
+function quoteSafely(message: string): string {
+  return message.replace(/'(.*)'/s, (_, typed: string) => `'${withoutSecrets(typed)}'`);
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** Every problem of the environment at once, one a line. */
 export class ConfigError extends Error {
@@ -48,7 +49,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, hear?: (problem: string)
         return readFileSync(path, "utf8").trim();
       } catch (error) {
         const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
-        wrong(`${name} must name a readable file, got "${path}" (${reason})`);
+        wrong(`${name} must name a readable file, got "${withoutSecrets(path)}" (${reason})`);
         return undefined;
       }
     },

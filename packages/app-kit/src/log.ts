@@ -1,7 +1,8 @@
+import { StoreError } from "@event-ingestion/store";
 import type { WorkerEvent } from "@event-ingestion/worker";
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
-import type { Environment } from "./environment.ts";
+import { ConfigError, type Environment } from "./environment.ts";
 
 export type { Logger };
 
@@ -81,10 +82,23 @@ function logSettled(log: Logger, event: Extract<WorkerEvent, { kind: "settled" }
   log[level]({ jobId, type, attempt, outcome, durationMs }, "attempt ended");
 }
 
-/** What nothing handled: its kind, and where it comes from. Its text may quote a payload if it comes from a handler. */
+/**
+ * What nothing handled: its kind, and where it comes from. The text only of our own errors, which never quote a payload: that
+ * of any other may, if it comes from a handler. Of an error of the system its code.
+ */
 export function logUnhandled(log: Logger, error: unknown): void {
-  const isError = error instanceof Error;
-  const kind = isError ? error.name : `a value of type ${typeof error}`;
-  const stack = isError ? error.stack?.replace(error.message, "") : undefined;
-  log.fatal({ error: kind, stack }, "stopping after an error that nothing handled");
+  if (!(error instanceof Error)) {
+    log.fatal({ error: `a value of type ${typeof error}` }, unhandled);
+    return;
+  }
+  const isOurs = error instanceof StoreError || error instanceof ConfigError;
+  const shown = isOurs ? { text: error.message, stack: error.stack } : withoutText(error);
+  log.fatal({ error: error.name, ...shown }, unhandled);
+}
+
+const unhandled = "stopping after an error that nothing handled";
+
+function withoutText(error: Error) {
+  const code = "syscall" in error && "code" in error ? { code: error.code, syscall: error.syscall } : {};
+  return { ...code, stack: error.stack?.replace(error.message, "") };
 }

@@ -1,6 +1,7 @@
 import { ConfigError } from "./environment.ts";
 import { createLog, type Logger, type LogSettings, logUnhandled } from "./log.ts";
 import { exitCodes, type Stopping, stopOnSignals } from "./stopping.ts";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** What runs in the process. */
 export interface Program {
@@ -77,7 +78,9 @@ function refuseArguments(args: readonly string[], max = 0): void {
   const tooMany = args[max];
   if (tooMany === undefined) return;
   const kind = max === 0 ? "arguments but --help" : "further arguments";
-  throw new ConfigError(`there are no ${kind}, got "${tooMany}"; the environment configures it`);
+  throw new ConfigError(
+    `there are no ${kind}, got "${withoutSecrets(tooMany)}"; the environment configures it`,
+  );
 }
 
 /**

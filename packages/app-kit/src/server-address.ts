@@ -1,4 +1,5 @@
 import type { Environment } from "./environment.ts";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** The URL of a server that was given as host:port or as a URL. `name` is where it was given. */
 export function readBaseUrl(name: string, address: string, { wrong }: Pick<Environment, "wrong">): string {
@@ -14,7 +15,7 @@ export function readBaseUrl(name: string, address: string, { wrong }: Pick<Envir
   ) {
     return url.href.replace(/\/$/, "");
   }
-  wrong(`${name} must be host:port or an http(s) URL, got "${address}"`);
+  wrong(`${name} must be host:port or an http(s) URL, got "${withoutSecrets(address)}"`);
   return "";
 }
 

@@ -15,8 +15,8 @@ export function readStoreUrl(env: Pick<Environment, "text" | "file">): string | 
 export function findUrlProblem(name: string, url: string): string | undefined {
   if (/^(?:sqlite:.|postgres(?:ql)?:)/s.test(url)) return undefined;
   if (url === "sqlite:") return `${name} must name a file, or :memory:, after "sqlite:"`;
-  // The URL may hold a password: only its scheme is shown.
-  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? "no scheme";
+  // The URL may hold a password: only its scheme is shown, if it is one.
+  const scheme = /^([a-z][a-z0-9+.-]*:)\/\//i.exec(url)?.[1] ?? "something else";
   return `${name} must begin with "sqlite:" or "postgres:", got ${scheme}`;
 }
 

@@ -8,8 +8,16 @@ import { execute, type PostgresServer, startPostgres } from "./testing/postgres-
 
 let server: PostgresServer;
 beforeAll(async () => {
-  server = await startPostgres({ access: ["host all guarded 127.0.0.1/32 scram-sha-256"] });
-  await execute(server.url(), "CREATE ROLE guarded LOGIN PASSWORD 'right'; CREATE ROLE modest LOGIN");
+  const access = [
+    "host all guarded 127.0.0.1/32 scram-sha-256",
+    "hostssl all remote all trust",
+    "host all remote all reject",
+  ];
+  server = await startPostgres({ access });
+  await execute(
+    server.url(),
+    "CREATE ROLE guarded LOGIN PASSWORD 'right'; CREATE ROLE modest LOGIN; CREATE ROLE remote LOGIN; CREATE ROLE idle",
+  );
 }, 60_000);
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -55,6 +63,29 @@ describe("opening what cannot be a store is refused in one line", () => {
     expect(await refusalOf(as("modest", url))).toMatch(
       /^invalid: user modest does not own schema ingest of database test_\d+ and its tables$/,
     );
+  });
+
+  test("a user that may not come in from here, or without TLS, is not a wrong password", async () => {
+    const url = await server.createDatabase();
+    expect(await refusalOf(as("remote:wrong", url))).toMatch(
+      /^invalid: .* does not let this user in from here \(SQLSTATE 28000\): pg_hba\.conf decides .*sslmode=verify-full$/,
+    );
+    for (const user of ["idle", "nobody"]) {
+      expect(await refusalOf(as(user, url))).toMatch(
+        /^invalid: .* refuses this user: it is unknown, .* \(SQLSTATE 28000\)$/,
+      );
+    }
+  });
+
+  test("what the driver does not take: a file that is not there, or no certificate; a parameter", async () => {
+    const url = await server.createDatabase();
+    for (const name of ["sslrootcert", "sslcert", "sslkey"]) {
+      expect(await refusalOf(`${url}?${name}=/nonexistent/x.pem`)).toMatch(
+        /^unavailable: .* is not asked: \/nonexistent\/x\.pem cannot be read \(ENOENT\); sslrootcert, .* name files$/,
+      );
+    }
+    expect(await refusalOf(`${url}?sslnegotiation=soon`)).toMatch(/^invalid: .* the store URL is refused: /);
+    expect(await refusalOf(`${url}?port=none`)).toMatch(/^unavailable: .* cannot be reached: /);
   });
 
   test("a schema of somebody else, or of a newer version", async () => {

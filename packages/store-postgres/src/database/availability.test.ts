@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { JobStore } from "@event-ingestion/store";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
@@ -130,4 +133,39 @@ test("a full disk: appends are not applied and then refused, reads go on, and so
   await execute(url, "DROP TRIGGER full_disk ON ingest.queue");
   await writable();
   expect(await store.append(events)).toMatchObject(events.map(() => ({ outcome: "ACCEPTED" })));
+});
+
+test("a file of the URL that goes away, or a password that is no longer right, refuses calls without blaming them", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "postgres-files-"));
+  const file = join(folder, "ca.pem");
+  writeFileSync(file, "no TLS, so nobody looks into it");
+  await execute(url, "CREATE ROLE passing LOGIN SUPERUSER");
+  const passing = await openPostgresStore(
+    `${url.replace("postgres@", "passing@")}?sslmode=disable&sslrootcert=${file}`,
+  );
+  const cut = () =>
+    execute(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ '^pass'");
+  const refused = async (reason: RegExp) => {
+    await vi.waitFor(() => expect(passing.health.reason).toMatch(reason), 20_000);
+    expect(passing.health.writable).toBe(false);
+    const failure = { outcome: "notApplied", reason: "unavailable", message: expect.stringMatching(reason) };
+    expect(await failureOf(passing.append([newEvent("refused")]))).toMatchObject(failure);
+    expect(await failureOf(passing.counts())).toMatchObject(failure);
+  };
+  const accepted = () => vi.waitFor(() => expect(passing.health).toEqual({ writable: true }), 20_000);
+
+  rmSync(file);
+  await cut();
+  await refused(/ca\.pem cannot be read \(ENOENT\)/);
+  writeFileSync(file, "");
+  await accepted();
+
+  await execute(url, "ALTER ROLE passing RENAME TO passed");
+  await cut();
+  await refused(/refuses this user/);
+  await execute(url, "ALTER ROLE passed RENAME TO passing");
+  await accepted();
+  expect(await passing.append([newEvent("refused")])).toMatchObject([{ outcome: "ACCEPTED" }]);
+  await passing.close();
+  rmSync(folder, { recursive: true });
 });

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { StoreError } from "@event-ingestion/store";
 import { Client, DatabaseError } from "pg";
-import { isRollback, isStale, toStoreError, unavailable } from "./errors.ts";
+import { isRollback, isStale, refusedByDriver, toStoreError, unavailable } from "./errors.ts";
 import type { Host } from "./hosts.ts";
 
 /** A statement of SQL. One with a name is prepared once on each connection. */
@@ -47,19 +47,14 @@ const commit: Statement = { text: "COMMIT" };
 const rollback: Statement = { text: "ROLLBACK" };
 
 /** @throws StoreError if nobody answers there within the time, or the user is refused. */
-export async function connect({ name, url }: Host, timeoutMs: number): Promise<Connection> {
+export async function connect(host: Host, timeoutMs: number): Promise<Connection> {
+  const { name } = host;
   const socket = new Socket();
   const losing = Promise.withResolvers<void>();
   let lost: string | undefined;
   let warned = false;
 
-  const client = new Client({
-    connectionString: url,
-    connectionTimeoutMillis: timeoutMs,
-    keepAlive: true,
-    fallback_application_name: "event-ingestion",
-    stream: () => socket,
-  });
+  const client = createClient(host, { timeoutMs, socket });
   const lose = (reason: string) => {
     lost ??= reason;
     losing.resolve();
@@ -138,4 +133,22 @@ export async function connect({ name, url }: Host, timeoutMs: number): Promise<C
     destroy,
     end: () => client.end(),
   };
+}
+
+/** @throws StoreError if the driver does not take the URL, or a file that it names. */
+function createClient(
+  { name, url }: Host,
+  { timeoutMs, socket }: { timeoutMs: number; socket: Socket },
+): Client {
+  try {
+    return new Client({
+      connectionString: url,
+      connectionTimeoutMillis: timeoutMs,
+      keepAlive: true,
+      fallback_application_name: "event-ingestion",
+      stream: () => socket,
+    });
+  } catch (error) {
+    throw refusedByDriver(error, name);
+  }
 }

@@ -16,14 +16,11 @@ export function toStoreError(
   const cause = { cause: error };
   const code = sqlState(error);
   if (code === undefined) {
-    return new StoreError(
-      outcome,
-      "unavailable",
-      `${where} cannot be reached: ${systemMessage(error)}`,
-      cause,
-    );
+    const message = systemMessage(error);
+    const told = [`${where} cannot be reached`, message, tlsAdvice(message)].filter(Boolean).join(": ");
+    return new StoreError(outcome, "unavailable", told, cause);
   }
-  const [reason, message, advice] = meaningOf(code);
+  const [reason, message, advice] = meaningOf(code, error);
   const todo = advice === undefined ? "" : `: ${advice}`;
   return new StoreError(outcome, reason, `${where} ${message} (SQLSTATE ${code})${todo}`, cause);
 }
@@ -31,10 +28,50 @@ export function toStoreError(
 const moreConnections =
   "raise max_connections or the limit of the role or database, or let each program open fewer (STORE_CONNECTIONS)";
 
+/**
+ * For what the driver throws before it connects: a file of the URL that it cannot read, now or, if connections were made
+ * before, any more; or a parameter that it does not take.
+ */
+export function refusedByDriver(error: unknown, where: string): StoreError {
+  const cause = { cause: error };
+  if (error instanceof Error && "path" in error && "code" in error) {
+    const files = "sslrootcert, sslcert and sslkey of the store URL name files";
+    return unavailable(
+      `${where} is not asked: ${String(error.path)} cannot be read (${String(error.code)}); ${files}`,
+      cause,
+    );
+  }
+  const why = error instanceof Error ? error.message : String(error);
+  return new StoreError(
+    "notApplied",
+    "invalid",
+    `${where} is not asked: the store URL is refused: ${why}`,
+    cause,
+  );
+}
+
+/** Node's words for a certificate that it does not trust, and what they mean to who wrote the URL. */
+function tlsAdvice(code: string): string | undefined {
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return "the certificate of the server has other names than the host of the store URL";
+  if (!/^(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER))/.test(code))
+    return undefined;
+  return "nobody who is trusted vouches for the certificate of the server: name that of its CA with sslrootcert=FILE";
+}
+
+const rules =
+  "pg_hba.conf decides by user, database, address and TLS, which the store URL asks for with sslmode=verify-full";
+
 /** What the code means, and what to do about it if that is not plain. */
-function meaningOf(code: string): [reason: StoreErrorReason, message: string, advice?: string] {
+function meaningOf(
+  code: string,
+  error: unknown,
+): [reason: StoreErrorReason, message: string, advice?: string] {
   switch (code) {
     case "28000":
+      return error instanceof DatabaseError && error.routine === "ClientAuthentication"
+        ? ["invalid", "does not let this user in from here", rules]
+        : ["invalid", "refuses this user: it is unknown, may not log in, or proves itself in another way"];
     case "28P01":
       return ["invalid", "refuses the user or the password"];
     case "3D000":

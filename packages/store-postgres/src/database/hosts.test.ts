@@ -18,3 +18,32 @@ test("what is no such URL is refused without being quoted", () => {
     expect(() => parseHosts(url)).toThrow(/^(?!.*secret).*postgres:\/\/USER:PASSWORD@HOST:PORT\/DATABASE/);
   }
 });
+
+test("what may be a part of a password is neither shown nor taken for a host, and the reason says how to write it", () => {
+  for (const url of [
+    "postgres://app:12/secret@127.0.0.1:1/ev",
+    "postgres://app:12#secret@127.0.0.1:1/ev",
+    "postgres://app:12?secret@127.0.0.1:1/ev",
+    "postgres://app:se@il/secret@127.0.0.1:1/ev",
+    "postgres://app:12/secret@a:1,b:2/ev?sslmode=no-verify",
+    "postgres://a/ev?password=1#secret",
+  ]) {
+    expect(() => parseHosts(url)).toThrow(
+      /^(?!.*(secret|12|il)).* an @ or a # behind HOST:PORT: encode .*%40 for @/,
+    );
+  }
+  for (const url of ["postgres://u:secret@h/bad%name", "postgres://u:secret%@h/x", "postgres://u:p@h/%ff"]) {
+    expect(() => parseHosts(url)).toThrow(/^(?!.*secret).* a % that begins no character: .*%25 for %$/);
+  }
+});
+
+const modeOf = (query: string) => new URL(parseHosts(`postgres://h/x?${query}`)[0]?.url ?? "").search;
+
+test("TLS that is asked for is proven, whatever the word, unless the URL says no-verify or wants what libpq does", () => {
+  for (const mode of ["prefer", "require", "verify-ca", "verify-full"]) {
+    expect(modeOf(`sslmode=${mode}`)).toBe("?sslmode=verify-full");
+  }
+  for (const query of ["sslmode=no-verify", "sslmode=disable", "uselibpqcompat=true&sslmode=require"]) {
+    expect(modeOf(query)).toBe(`?${query}`);
+  }
+});

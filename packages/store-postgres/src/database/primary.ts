@@ -53,6 +53,8 @@ export function createPrimary(hosts: readonly Host[], timeoutMs: number): Primar
       find(async (connection) => {
         await prove(connection);
         return connection;
+      }).catch((error: unknown) => {
+        throw blameless(error);
       }),
     prove: (connection) => destroyUnless(connection, timeoutMs, () => prove(connection)),
   };
@@ -83,4 +85,10 @@ async function destroyUnless<T>(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Once a store is open, those who call it are not to blame for what keeps it from its server, such as a new password. */
+function blameless(error: unknown): unknown {
+  if (!(error instanceof StoreError) || error.reason !== "invalid") return error;
+  return unavailable(error.message, { cause: error });
 }

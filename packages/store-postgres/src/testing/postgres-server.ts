@@ -36,16 +36,22 @@ export interface PostgresServerOptions {
   settings?: Record<string, string>;
   /** Lines of pg_hba.conf that come before the one that trusts everybody. */
   access?: readonly string[];
+  /** Files of the data folder that only the server may read, by their names. */
+  files?: Readonly<Record<string, string>>;
 }
 
 /** @throws Error if this machine does not have that version. `findPostgres` tells. */
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
-  const { major = packagedMajor, settings = {}, access = [] } = options;
+  const { major = packagedMajor, settings = {}, access = [], files = {} } = options;
   const installation = await findPostgres(major);
   if (installation === undefined) throw new Error(`Postgres ${major} is not installed`);
   const folder = createDataFolder(installation);
   const rules = `${folder}/data/pg_hba.conf`;
   writeFileSync(rules, `${access.join("\n")}\n${readFileSync(rules, "utf8")}`);
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(`${folder}/data/${name}`, text, { mode: 0o600 });
+    if (runAs !== undefined) chownSync(`${folder}/data/${name}`, runAs.uid, runAs.gid);
+  }
   return runPostgres({ installation, folder, settings });
 }
 
