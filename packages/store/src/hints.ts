@@ -1,13 +1,12 @@
-import type { JobId } from "./job-store.ts";
+import type { Hint, JobId } from "./job-store.ts";
 
-type Hint = "work" | readonly JobId[];
-
-/** Beyond this a listener that does not keep up misses ids. */
+/** A listener that does not keep up with so many ids is told "all" instead. */
 const maxPendingJobs = 10_000;
 
 /** Nudges for all who listen. */
 export interface Hints {
-  publish(hint: { work: boolean; jobs: readonly JobId[] }): void;
+  /** `all`: more jobs than these may have changed. */
+  publish(hint: { work: boolean; jobs: readonly JobId[]; all?: boolean | undefined }): void;
   /** Hears what is published from now on, until the signal aborts or the store closes. */
   listen(signal: AbortSignal): AsyncIterable<Hint>;
   close(): void;
@@ -15,7 +14,9 @@ export interface Hints {
 
 interface Inbox {
   work: boolean;
+  /** None while it is to be told of all. */
   jobs: JobId[];
+  all: boolean;
   over: boolean;
   wake: () => void;
   /** Hears no more, and ends once it is asked. */
@@ -28,15 +29,17 @@ export function createHints(): Hints {
   let closed = false;
 
   return {
-    publish({ work, jobs }) {
+    publish({ work, jobs, all = false }) {
       for (const inbox of inboxes) {
         inbox.work ||= work;
-        if (inbox.jobs.length + jobs.length <= maxPendingJobs) inbox.jobs.push(...jobs);
+        inbox.all ||= all || inbox.jobs.length + jobs.length > maxPendingJobs;
+        if (inbox.all) inbox.jobs = [];
+        else inbox.jobs.push(...jobs);
         inbox.wake();
       }
     },
     listen(signal) {
-      const inbox: Inbox = { work: false, jobs: [], over: false, wake() {}, leave };
+      const inbox: Inbox = { work: false, jobs: [], all: false, over: false, wake() {}, leave };
       function leave() {
         inboxes.delete(inbox);
         signal.removeEventListener("abort", leave);
@@ -62,6 +65,9 @@ async function* drain(inbox: Inbox): AsyncGenerator<Hint> {
       if (inbox.work) {
         inbox.work = false;
         yield "work";
+      } else if (inbox.all) {
+        inbox.all = false;
+        yield "all";
       } else if (inbox.jobs.length > 0) {
         const jobs = inbox.jobs;
         inbox.jobs = [];

@@ -2,6 +2,7 @@ export type {
   Appended,
   Caps,
   Counts,
+  Hint,
   Job,
   JobDetail,
   JobId,

@@ -132,7 +132,7 @@ export interface Session {
 export interface Caps {
   /** Proven against the engine when it was opened, never assumed. */
   durability: "replica-fsync" | "fsync" | "memory";
-  /** No other process writes: `hints` misses no change. */
+  /** No other process writes: `hints` misses no change, or says "all". */
   exclusive: boolean;
   /** How many appends may usefully be under way at once. */
   writers: number;
@@ -145,6 +145,13 @@ export interface Caps {
 }
 
 /** Which jobs a list shows. */
+/**
+ * Only ever a reason to call `claim` or `get` sooner. "work": some job became due. Ids: their revision rose. "all": any
+ * revision may have risen, since there were too many to name or it is not known what was stored, so ask for every job
+ * that is watched.
+ */
+export type Hint = "work" | "all" | readonly JobId[];
+
 export interface ListQuery {
   state?: State;
   type?: string;
@@ -246,8 +253,8 @@ export interface JobStore {
    * job. Absent: nothing can be moved into this store.
    */
   importJobs?(jobs: readonly StoredJob[]): Promise<void>;
-  /** Lossy nudges, only ever a reason to call `claim` or `get` sooner: "work", or ids whose revision rose. */
-  hints(signal: AbortSignal): AsyncIterable<"work" | readonly JobId[]>;
+  /** What changed, from now on until the signal aborts or the store ends. Without `caps.exclusive` only this process's part. */
+  hints(signal: AbortSignal): AsyncIterable<Hint>;
   /** Finishes what is in flight. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { JobId } from "@event-ingestion/store";
+import { type JobId, lossesBeforeIsolation } from "@event-ingestion/store";
 import { type Query, query } from "../database/driver.ts";
 import { isIdOf, parseJobId } from "../tables/job-id.ts";
 import { stateCode } from "../tables/job-state.ts";
@@ -11,6 +11,7 @@ interface Target {
   salt: number;
   state: number;
   attempts: number;
+  lost: number;
   budget: number;
 }
 
@@ -24,7 +25,7 @@ export function createInterventions({
 }: StoreContext): Pick<Operations, "cancel" | "redrive"> {
   const bySeq: Query<Target> = query(
     db,
-    "SELECT j.seq, j.at, j.salt, j.state, j.attempts, b.budget FROM job j JOIN body b USING(seq) WHERE j.seq = ?",
+    "SELECT j.seq, j.at, j.salt, j.state, j.attempts, j.lost, b.budget FROM job j JOIN body b USING(seq) WHERE j.seq = ?",
   );
   const cancelQueued = db.prepare(
     "UPDATE job SET state = 5, run_at = NULL, finished_at = ?, cancel = ? WHERE seq = ?",
@@ -51,6 +52,8 @@ export function createInterventions({
     }
     cancelQueued.run(clock.now(), steadyTime.lead(), target.seq);
     counters.moved(1, { from: "QUEUED", to: "CANCELLED" });
+    // Sessions may have waited for it to run alone.
+    if (target.lost >= lossesBeforeIsolation) changes.work = true;
     return "cancelled";
   };
 

@@ -105,7 +105,7 @@ test("a heartbeat is answered before the writes that came with it, which wait fo
   expect(answers.map(({ id }) => id)).toEqual([2, 0, 1]);
 });
 
-test("what becomes due while the store is closed, and after, is hinted", () => {
+test("when a failed disk is back, all jobs are hinted, and each that becomes due after", () => {
   const store = setup();
   const { session, jobId } = startJob(store, 60_000);
   const retry = { jobId, attempt: 1, as: "retry", delayMs: 500, error: "later" } as const;
@@ -117,7 +117,7 @@ test("what becomes due while the store is closed, and after, is hinted", () => {
   vi.advanceTimersByTime(1);
   expect(store.news()).toMatchObject([
     { kind: "health", health: { writable: true } },
-    { kind: "changed", work: true },
+    { kind: "changed", work: true, all: true },
   ]);
   vi.advanceTimersByTime(3900);
   expect(store.news()).toEqual([]);

@@ -25,7 +25,7 @@ export type Answer = { id: number; value: unknown } | { id: number; failure: Fai
 /** What the thread says. */
 export type Told =
   | { kind: "answers"; answers: Answer[] }
-  | { kind: "changed"; work: boolean; jobs: JobId[] }
+  | { kind: "changed"; work: boolean; jobs: JobId[]; all?: boolean }
   | { kind: "health"; health: JobStore["health"] }
   | { kind: "observed"; event: CheckSkipped };
 
@@ -95,11 +95,11 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
     due: () => tell({ kind: "changed", work: true, jobs: [] }),
   });
 
-  /** While there was no connection nobody knew what is due. */
+  /** While there was no connection nobody knew what is due, nor of a commit that failed what it left behind. */
   const resume = () => {
     clock.read();
-    dueTimer.expect(clock.now());
-    dueTimer.check();
+    tell({ kind: "changed", work: true, jobs: [], all: true });
+    dueTimer.expect(availability.state.connection?.engine.nextDueAt() ?? Infinity);
   };
 
   const refuse = ({ id }: Call): Outcome => {
