@@ -1,11 +1,14 @@
 import { defineConfig } from "vitest/config";
+import { notRunReporter } from "./test/needs/not-run.ts";
 
 /** Most of the time tests wait for timers and other processes, so two files at once take little more CPU than one. */
 const maxWorkers = 2;
 
+const json: ["json", { outputFile: string }] = ["json", { outputFile: "test-report.json" }];
+
 export default defineConfig({
   test: {
-    reporters: process.env.CI ? ["default", ["json", { outputFile: "test-report.json" }]] : ["default"],
+    reporters: ["default", ...(process.env.CI ? [json] : []), notRunReporter()],
     projects: [
       {
         extends: true,

@@ -2,6 +2,7 @@ import { execFile, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
+import { needs } from "@event-ingestion/needs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ended, ingest } from "./support/event-service.ts";
 import { startLogging } from "./support/logging-process.ts";
@@ -48,10 +49,13 @@ test("there are commands to run", () => {
 
 describe("a command of the README", () => {
   const others = commands.filter((command) => ![...twoCommands, workerCommand].includes(command));
-  test.each(others)("%s", async (command) => {
-    const { stdout } = await promisify(execFile)("sh", ["-c", here(command)], { cwd: root });
-    expect(stdout).toMatch(/accepted|done|HANDLERS/);
-  });
+  for (const command of others) {
+    const tools = (["curl", "grpcurl"] as const).filter((tool) => command.startsWith(`${tool} `));
+    test(`$ ${command}`, needs(...tools), async () => {
+      const { stdout } = await promisify(execFile)("sh", ["-c", here(command)], { cwd: root });
+      expect(stdout).toMatch(/accepted|done|HANDLERS/);
+    });
+  }
 });
 
 test("the remote worker of the README", async () => {

@@ -3,10 +3,11 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
+import { needs } from "@event-ingestion/needs";
 import { describe, expect, test, vi } from "vitest";
 import { connect, jobsByState } from "../support/event-service.ts";
 import { root, startServer } from "../support/server-process.ts";
-import { injecting, skipWithoutStrace } from "../support/strace.ts";
+import { injecting } from "../support/strace.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 /** What the README promises, in ms. */
@@ -83,7 +84,7 @@ test("a store that hangs in a call of the system does not keep the server for lo
   expect(server.log.at(-1)).toMatchObject({ msg: "the drain took too long, the rest is cut" });
 });
 
-describe.skipIf(skipWithoutStrace)("on a disk that takes nothing any more (needs strace)", () => {
+describe("on a disk that takes nothing any more", needs("strace"), () => {
   test("the server ends as promised, and says that something was cut", async () => {
     using dir = tempDir();
     const wrapper = injecting("fsync:error=EIO:when=20+", [`${dir.path}/events.db-wal`]);

@@ -1,5 +1,6 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { needs } from "@event-ingestion/needs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root, type ServerProcess, startServer } from "../support/server-process.ts";
 
@@ -38,9 +39,8 @@ test("buf curl shows the detail of an error", async () => {
 });
 
 const call = async (...args: string[]) => (await run("grpcurl", ["-plaintext", ...args])).stdout;
-const grpcurl = has("grpcurl", "-version");
 
-describe.skipIf(!grpcurl && process.env.CI === undefined)("grpcurl (from the Go module proxy)", () => {
+describe("grpcurl", needs("grpcurl"), () => {
   test("lists and describes the services", async () => {
     const services = (await call(`localhost:${server.port}`, "list")).trim().split("\n");
     expect(services).toEqual([
@@ -74,12 +74,3 @@ describe.skipIf(!grpcurl && process.env.CI === undefined)("grpcurl (from the Go 
     });
   });
 });
-
-function has(command: string, ...args: string[]): boolean {
-  try {
-    execFileSync(command, args, { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -2,9 +2,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { JobState } from "@event-ingestion/api";
+import { needs } from "@event-ingestion/needs";
 import { expect, test, vi } from "vitest";
 import { connect, ended, ingest, jobsByState, statusOf } from "../support/event-service.ts";
-import { haproxyInstalled, startProxy } from "../support/proxied-servers.ts";
+import { startProxy } from "../support/proxied-servers.ts";
 import { root, startServer, startWorker, workerMain } from "../support/server-process.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -155,8 +156,9 @@ test("SIGTERM hands back what does not end in time, free of charge, within 10 s"
   }
 });
 
-test.skipIf(!haproxyInstalled && process.env.CI === undefined)(
-  "through a proxy for HTTP/2 it waits for work, longer than a claim waits (needs haproxy)",
+test(
+  "through a proxy for HTTP/2 it waits for work, longer than a claim waits",
+  needs("linux", "haproxy"),
   async () => {
     await using proxy = await startProxy(inMemory);
     await proxy.start("127.0.0.2");

@@ -4,13 +4,14 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { basename, dirname, join, matchesGlob } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { findPostgres, startPostgres } from "@event-ingestion/store-postgres/testing";
+import { needs } from "@event-ingestion/needs";
+import { postgresOf, startPostgres } from "@event-ingestion/store-postgres/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { checkout } from "../support/checkout.ts";
 import { type Instruction, readDockerfile } from "../support/dockerfile.ts";
 import { statusOf } from "../support/event-service.ts";
-import { haproxyInstalled, startProxy } from "../support/proxied-servers.ts";
+import { startProxy } from "../support/proxied-servers.ts";
 import { root } from "../support/server-process.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -22,7 +23,11 @@ const context = join(dir.path, "context");
 const folders: Record<string, string> = { build: join(dir.path, "build"), "": join(dir.path, "image") };
 const image = join(dir.path, "image");
 
+/** What a clone holds is what git says. */
+const clone = needs("git");
+
 beforeAll(() => {
+  if (clone.skip) return;
   checkout(context);
   const ignored = readFileSync(join(root, ".dockerignore"), "utf8").trim().split("\n");
   for (const name of readdirSync(context, { recursive: true, encoding: "utf8" })) {
@@ -32,7 +37,7 @@ beforeAll(() => {
 }, 60_000);
 afterAll(() => dir[Symbol.dispose]());
 
-test("both stages build", { timeout: 300_000 }, () => {
+test("both stages build", { ...clone, timeout: 300_000 }, () => {
   // What installed this workspace has all there is to download, and has checked the lock file.
   const store = execFileSync("pnpm", ["store", "path"], { cwd: root, encoding: "utf8" }).trim();
   const env = {
@@ -84,7 +89,7 @@ function replay({ keyword, flags, text }: Instruction, cwd: string, env: NodeJS.
   }
 }
 
-test("what is in the image serves, works and sends", async () => {
+test("what is in the image serves, works and sends", clone, async () => {
   const [, port = ""] = /^EXPOSE (\d+)$/m.exec(readFileSync(join(root, "Dockerfile"), "utf8")) ?? [];
   expect(port).toBe("50051");
   const env = { PATH: `${image}/bin:${dirname(process.execPath)}`, LOG_FORMAT: "json" };
@@ -119,11 +124,11 @@ test("what is in the image serves, works and sends", async () => {
   }
 });
 
-const hasStack = haproxyInstalled && (await findPostgres()) !== undefined;
+const stack = needs("git", "linux", "haproxy", await postgresOf());
 
-test.skipIf(!hasStack && process.env.CI === undefined)(
+test(
   "the stack of docker-compose.yml works, with processes for containers",
-  { timeout: 120_000 },
+  { ...stack, timeout: 120_000 },
   async () => {
     const { services } = parse(readFileSync(join(root, "docker-compose.yml"), "utf8"), {
       merge: true,

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { needs } from "@event-ingestion/needs";
 import { DCLinter } from "dclint";
 import { validate } from "dockerfile-utils";
 import { expect, test } from "vitest";
@@ -82,22 +83,26 @@ test.each(["server", "worker", "client"])("%s: every variable is one that its pr
   for (const variable of Object.keys(service?.environment ?? {})) expect(help).toContain(variable);
 });
 
-test("a password reaches a container as a file that make writes, never as a variable", () => {
-  for (const [, { environment = {}, secrets = [] }] of services) {
-    expect(Object.keys(environment).filter((name) => /(PASSWORD|TOKEN|STORE_URL)$/.test(name))).toEqual([]);
-    const files = Object.entries(environment).filter(([name]) => name.endsWith("_FILE"));
-    expect(files.map(([, path]) => path)).toEqual(secrets.map((secret) => `/run/secrets/${secret}`));
-  }
-  const made = execFileSync("make", ["-n", "up", "--always-make"], { cwd: root }).toString();
-  for (const { file } of Object.values(compose.secrets)) expect(made).toContain(`> ${file.slice(2)}`);
-  const ignored = Object.values(compose.secrets).map(({ file }) => file.slice(2));
-  expect(
-    execFileSync("git", ["check-ignore", ...ignored], { cwd: root })
-      .toString()
-      .trim(),
-  ).toBe(ignored.join("\n"));
-  expect(read(".dockerignore")).toMatch(/^deploy\/secrets$/m);
-});
+test(
+  "a password reaches a container as a file that make writes, never as a variable",
+  needs("make", "git"),
+  () => {
+    for (const [, { environment = {}, secrets = [] }] of services) {
+      expect(Object.keys(environment).filter((name) => /(PASSWORD|TOKEN|STORE_URL)$/.test(name))).toEqual([]);
+      const files = Object.entries(environment).filter(([name]) => name.endsWith("_FILE"));
+      expect(files.map(([, path]) => path)).toEqual(secrets.map((secret) => `/run/secrets/${secret}`));
+    }
+    const made = execFileSync("make", ["-n", "up", "--always-make"], { cwd: root }).toString();
+    for (const { file } of Object.values(compose.secrets)) expect(made).toContain(`> ${file.slice(2)}`);
+    const ignored = Object.values(compose.secrets).map(({ file }) => file.slice(2));
+    expect(
+      execFileSync("git", ["check-ignore", ...ignored], { cwd: root })
+        .toString()
+        .trim(),
+    ).toBe(ignored.join("\n"));
+    expect(read(".dockerignore")).toMatch(/^deploy\/secrets$/m);
+  },
+);
 
 test("what is mounted from the repository is there", () => {
   const mounts = services.flatMap(([, { volumes = [] }]) => volumes).filter((each) => each.startsWith("./"));
@@ -121,31 +126,35 @@ const targets: Record<string, string[]> = {
   test: ["up --build --detach --wait", "--profile demo run --rm client"],
 };
 
-test.each(Object.entries(targets))("make %s", (target, commands) => {
+test.each(Object.entries(targets))("make %s", needs("make"), (target, commands) => {
   const said = execFileSync("make", ["-n", target, "COMPOSE=engine"], { cwd: root }).toString();
   const calls = said.split("\n").filter((line) => line.startsWith("engine "));
   expect(calls).toEqual(commands.map((command) => `engine ${command}`));
 });
 
-test("make up makes the passwords once, in a closed folder, and hands its variables on", () => {
-  using dir = tempDir();
-  const up = () => {
-    const args = ["--file", join(root, "Makefile"), "up", "WORKERS=4", "COMPOSE=sh -c env engine"];
-    return execFileSync("make", args, { cwd: dir.path, encoding: "utf8" });
-  };
-  expect(up()).toMatch(/^WORKERS=4$/m);
-  const secrets = join(dir.path, "deploy/secrets");
-  const password = readFileSync(join(secrets, "postgres-password"), "utf8");
-  expect(password).toMatch(/^[0-9a-f]{48}$/);
-  expect(readFileSync(join(secrets, "store-url"), "utf8")).toBe(
-    `postgres://event:${password}@postgres:5432/event`,
-  );
-  expect(statSync(secrets).mode & 0o777).toBe(0o700);
-  up();
-  expect(readFileSync(join(secrets, "postgres-password"), "utf8")).toBe(password);
-});
+test(
+  "make up makes the passwords once, in a closed folder, and hands its variables on",
+  needs("make"),
+  () => {
+    using dir = tempDir();
+    const up = () => {
+      const args = ["--file", join(root, "Makefile"), "up", "WORKERS=4", "COMPOSE=sh -c env engine"];
+      return execFileSync("make", args, { cwd: dir.path, encoding: "utf8" });
+    };
+    expect(up()).toMatch(/^WORKERS=4$/m);
+    const secrets = join(dir.path, "deploy/secrets");
+    const password = readFileSync(join(secrets, "postgres-password"), "utf8");
+    expect(password).toMatch(/^[0-9a-f]{48}$/);
+    expect(readFileSync(join(secrets, "store-url"), "utf8")).toBe(
+      `postgres://event:${password}@postgres:5432/event`,
+    );
+    expect(statSync(secrets).mode & 0o777).toBe(0o700);
+    up();
+    expect(readFileSync(join(secrets, "postgres-password"), "utf8")).toBe(password);
+  },
+);
 
-test("make without a target shows them all", () => {
+test("make without a target shows them all", needs("make"), () => {
   const shown = execFileSync("make", { cwd: root }).toString().trim().split("\n");
   expect(new Set(shown.map((line) => line.split(" ")[0]))).toEqual(new Set(Object.keys(targets)));
 });

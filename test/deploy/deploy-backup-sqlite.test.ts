@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Outcome } from "@event-ingestion/api";
+import { needs } from "@event-ingestion/needs";
 import { describe, expect, test } from "vitest";
 import { connect } from "../support/event-service.ts";
 import { askAgain, startProducers } from "../support/producers.ts";
@@ -13,7 +14,7 @@ const backUp = async (database: string, folder: string) =>
   (await promisify(execFile)(`${root}deploy/backup-sqlite.sh`, [database, folder])).stdout.trim();
 
 // The script reads /proc.
-describe.skipIf(process.platform !== "linux")("deploy/backup-sqlite.sh", () => {
+describe("deploy/backup-sqlite.sh", needs("linux"), () => {
   test("a copy made under load holds all that was accepted before it, under the same ids", async () => {
     using dir = tempDir();
     const env = { HANDLERS: `${root}test/support/handlers.ts` };
@@ -61,7 +62,7 @@ describe.skipIf(process.platform !== "linux")("deploy/backup-sqlite.sh", () => {
     });
   });
 
-  test("it overwrites nothing, and goes on when the copy fails", async () => {
+  test("it overwrites nothing, and goes on when the copy fails", needs("prlimit"), async () => {
     using dir = tempDir();
     const database = join(dir.path, "events.db");
     await using server = await startServer({ env: { STORE_URL: `sqlite:${database}` } });

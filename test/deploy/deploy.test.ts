@@ -1,10 +1,11 @@
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Outcome } from "@event-ingestion/api";
-import { findPostgres, startPostgres } from "@event-ingestion/store-postgres/testing";
+import { needs } from "@event-ingestion/needs";
+import { postgresOf, startPostgres } from "@event-ingestion/store-postgres/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect, statusOf, untilReady } from "../support/event-service.ts";
 import { freePort } from "../support/free-port.ts";
@@ -59,13 +60,10 @@ case $1 in --*) shift ;; esac
 exec "$@"
 `;
 
-const hasPostgres =
-  (await findPostgres(systemMajor)) !== undefined && spawnSync("pg_dump", ["--version"]).status === 0;
 // The backup needs /proc.
-const hasAll = process.platform === "linux" && hasPostgres;
-const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
+const all = needs("linux", "pg_dump", await postgresOf(systemMajor));
 
-describe.skipIf(!hasAll && process.env.CI === undefined)("docs/deploy.md (needs Debian's Postgres)", () => {
+describe("docs/deploy.md", all, () => {
   beforeAll(() => {
     for (const name of ["bin", "units", "lib", "backups"]) mkdirSync(join(dir.path, name));
     writeFileSync(join(dir.path, "bin/sudo"), sudo, { mode: 0o755 });
@@ -163,16 +161,13 @@ describe.skipIf(!hasAll && process.env.CI === undefined)("docs/deploy.md (needs 
     expect(await askAgain(server.url, [...producers.jobs.keys()])).toEqual([...producers.jobs.values()]);
   }, 120_000);
 
-  test.skipIf(!hasSystemd && process.env.CI === undefined)(
-    "systemd finds nothing wrong with the unit",
-    async () => {
-      const unit = join(dir.path, "event-server.service");
-      const text = readFileSync(`${root}deploy/event-server.service`, "utf8");
-      // It looks whether the program is there.
-      writeFileSync(unit, text.replace("/usr/bin/node", process.execPath));
-      expect(await execute("systemd-analyze", ["verify", unit])).toEqual({ stdout: "", stderr: "" });
-    },
-  );
+  test("systemd finds nothing wrong with the unit", needs("systemd-analyze"), async () => {
+    const unit = join(dir.path, "event-server.service");
+    const text = readFileSync(`${root}deploy/event-server.service`, "utf8");
+    // It looks whether the program is there.
+    writeFileSync(unit, text.replace("/usr/bin/node", process.execPath));
+    expect(await execute("systemd-analyze", ["verify", unit])).toEqual({ stdout: "", stderr: "" });
+  });
 
   test("every section with commands was run", () => {
     expect(done).toEqual(new Set(sections.keys()));

@@ -1,13 +1,14 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { type EventService, Outcome } from "@event-ingestion/api";
 import { RetryInfoSchema } from "@event-ingestion/api/error-details";
+import { needs } from "@event-ingestion/needs";
 import { expect, test, vi } from "vitest";
 import { connect, jobsByState, statusOf, untilReady } from "../support/event-service.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
-import { canMount, smallVolume } from "../support/small-volume.ts";
-import { injecting, skipWithoutStrace } from "../support/strace.ts";
+import { smallVolume } from "../support/small-volume.ts";
+import { injecting } from "../support/strace.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 type Service = Client<typeof EventService>;
@@ -20,30 +21,26 @@ interface Stored {
 
 const message = (number: number) => ({ eventId: `event-${number}`, payload: "x".repeat(4000) });
 
-test.skipIf(!canMount)(
-  "a full disk (needs mount): only new events are refused, and room heals it",
-  async () => {
-    using dir = tempDir();
-    const volume = smallVolume(dir.path);
-    const env = { STORE_URL: `sqlite:${dir.path}/events.db` };
-    await using server = await startServer({ env, wrapper: volume.wrapper });
-    const { service, jobs } = await withSomeJobs(server);
-    {
-      using full = new DisposableStack();
-      full.use(volume.fill(server));
-      const refusal = await ingestUntilRefused(service, jobs);
-      expect(refusal.metadata.get("retry-after")).toMatch(/^\d+$/);
-      await expectOnlyNewRefused(server, { service, jobs });
-    }
-    await expectHealed(server, { service, jobs });
-  },
-);
+test("a full disk: only new events are refused, and room heals it", needs("mount"), async () => {
+  using dir = tempDir();
+  const volume = smallVolume(dir.path);
+  const env = { STORE_URL: `sqlite:${dir.path}/events.db` };
+  await using server = await startServer({ env, wrapper: volume.wrapper });
+  const { service, jobs } = await withSomeJobs(server);
+  {
+    using full = new DisposableStack();
+    full.use(volume.fill(server));
+    const refusal = await ingestUntilRefused(service, jobs);
+    expect(refusal.metadata.get("retry-after")).toMatch(/^\d+$/);
+    await expectOnlyNewRefused(server, { service, jobs });
+  }
+  await expectHealed(server, { service, jobs });
+});
 
-/** SQLite tells neither from a broken disk: it reports all but ENOSPC as an I/O error. */
-const canLimit = spawnSync("prlimit", ["--version"]).status === 0;
-
-test.skipIf(!canLimit)(
-  "files that may not grow (needs prlimit): only new events are refused, also after a restart, and room heals it",
+// SQLite tells neither from a broken disk: it reports all but ENOSPC as an I/O error.
+test(
+  "files that may not grow: only new events are refused, also after a restart, and room heals it",
+  needs("linux", "prlimit"),
   async () => {
     using dir = tempDir();
     const env = { STORE_URL: `sqlite:${dir.path}/events.db` };
@@ -66,24 +63,21 @@ test.skipIf(!canLimit)(
   },
 );
 
-test.skipIf(skipWithoutStrace)(
-  "a quota that is used up (needs strace): only new events are refused, and room heals it",
-  async () => {
-    using dir = tempDir();
-    const file = `${dir.path}/events.db`;
-    const paths = [file, `${file}-wal`, `${file}-probe`];
-    // So that strace can be ended while the server runs, and with it the shortage.
-    const [command = "", ...rest] = injecting("pwrite64:error=EDQUOT:when=500+", paths);
-    const wrapper = [command, "-I", "2", ...rest.filter((word) => word !== "--seccomp-bpf")];
-    await using server = await startServer({ env: { STORE_URL: `sqlite:${file}` }, wrapper });
-    const { service, jobs } = await withSomeJobs(server);
-    expectAskedToRetry(await ingestUntilRefused(service, jobs));
-    await expectOnlyNewRefused(server, { service, jobs });
-    expect(existsSync(`${file}-reserve`)).toBe(false);
-    process.kill(tracerOf(server), "SIGTERM");
-    await expectHealed(server, { service, jobs });
-  },
-);
+test("a quota that is used up: only new events are refused, and room heals it", needs("strace"), async () => {
+  using dir = tempDir();
+  const file = `${dir.path}/events.db`;
+  const paths = [file, `${file}-wal`, `${file}-probe`];
+  // So that strace can be ended while the server runs, and with it the shortage.
+  const [command = "", ...rest] = injecting("pwrite64:error=EDQUOT:when=500+", paths);
+  const wrapper = [command, "-I", "2", ...rest.filter((word) => word !== "--seccomp-bpf")];
+  await using server = await startServer({ env: { STORE_URL: `sqlite:${file}` }, wrapper });
+  const { service, jobs } = await withSomeJobs(server);
+  expectAskedToRetry(await ingestUntilRefused(service, jobs));
+  await expectOnlyNewRefused(server, { service, jobs });
+  expect(existsSync(`${file}-reserve`)).toBe(false);
+  process.kill(tracerOf(server), "SIGTERM");
+  await expectHealed(server, { service, jobs });
+});
 
 function tracerOf({ child }: ServerProcess): number {
   const status = readFileSync(`/proc/${child.pid}/status`, "utf8");

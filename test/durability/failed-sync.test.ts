@@ -1,12 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Outcome } from "@event-ingestion/api";
+import { needs } from "@event-ingestion/needs";
 import { describe, expect, test, vi } from "vitest";
 import { connect, jobsByState, untilReady } from "../support/event-service.ts";
 import { startServer } from "../support/server-process.ts";
-import { injecting, skipWithoutStrace } from "../support/strace.ts";
+import { injecting } from "../support/strace.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
-describe.skipIf(skipWithoutStrace)("a disk that fails one fsync (needs strace)", () => {
+describe("a disk that fails one fsync", needs("strace"), () => {
   test("the outcome is said to be unknown, the store opens anew, and a retry gives exactly one job", async () => {
     using dir = tempDir();
     const wrapper = injecting("fsync:error=EIO:when=10", [`${dir.path}/events.db-wal`]);

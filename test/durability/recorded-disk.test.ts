@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { needs } from "@event-ingestion/needs";
 import { type JobStore, StoreError } from "@event-ingestion/store";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
 import { afterAll, describe, expect, test } from "vitest";
@@ -7,7 +8,6 @@ import { seededRandom } from "../support/random.ts";
 import { type DiskEvent, type DiskImage, powerCut, record } from "../support/recorded-disk.ts";
 import { numberedEvent, type Step } from "../support/recorded-writer.ts";
 import { root } from "../support/server-process.ts";
-import { skipWithoutStrace } from "../support/strace.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 // Power cuts, simulated from what the real adapter wrote and synced. After a mere kill -9 everything written is
@@ -35,9 +35,9 @@ const life: Step[] = [
   "settle",
 ];
 
-describe.skipIf(skipWithoutStrace)(
-  `power cuts of a recorded disk (needs strace; SEED=${firstSeed})`,
-  { timeout: 180_000 },
+describe(
+  `power cuts of a recorded disk (SEED=${firstSeed})`,
+  { ...needs("strace"), timeout: 180_000 },
   () => {
     test.each([
       { what: "answers before the commit", steps: promisedEarly(60), env: {} },

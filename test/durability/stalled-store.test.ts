@@ -1,12 +1,13 @@
+import { needs } from "@event-ingestion/needs";
 import { describe, expect, test } from "vitest";
 import { connect, statusOf, untilReady } from "../support/event-service.ts";
 import { startServer } from "../support/server-process.ts";
-import { injecting, skipWithoutStrace } from "../support/strace.ts";
+import { injecting } from "../support/strace.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 const stallMs = 1000;
 
-describe.skipIf(skipWithoutStrace)("a disk on which each fsync takes a second (needs strace)", () => {
+describe("a disk on which each fsync takes a second", needs("strace"), () => {
   test("no answer comes before its fsync has ended, and everything else is answered meanwhile", async () => {
     using dir = tempDir();
     const wal = `${dir.path}/events.db-wal`;

@@ -1,13 +1,9 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { untilReady } from "./event-service.ts";
 import { freePort } from "./free-port.ts";
 import { startNameServer } from "./name-server.ts";
 import { root, type ServerProcess, startServer } from "./server-process.ts";
-
-/** Whether the proxy of docker-compose.yml is installed here. It takes Linux to have 127.0.0.2 without a set-up. */
-export const haproxyInstalled: boolean =
-  process.platform === "linux" && spawnSync("haproxy", ["-v"]).status === 0;
 
 /** Servers behind deploy/haproxy.cfg as docker-compose.yml runs it: one name, one address a server, one port. */
 export interface ProxiedServers extends AsyncDisposable {
@@ -19,7 +15,7 @@ export interface ProxiedServers extends AsyncDisposable {
   log: () => string;
 }
 
-/** The proxy alone; the servers get `env`. With a file of certificate and key it speaks TLS. */
+/** The proxy alone; the servers get `env`, each an address of Linux's loopback. With a file of certificate and key it speaks TLS. */
 export async function startProxy(env: Record<string, string>, certificate?: string): Promise<ProxiedServers> {
   await using resources = new AsyncDisposableStack();
   const names = resources.use(await startNameServer([]));

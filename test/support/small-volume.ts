@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { appendFileSync, rmSync } from "node:fs";
 import type { ServerProcess } from "./server-process.ts";
 
@@ -12,10 +11,6 @@ export interface SmallVolume {
   /** Takes all room, also what the process gives up, until it is disposed of. */
   fill: (server: ServerProcess) => Disposable;
 }
-
-/** Whether this machine lets us mount. */
-export const canMount: boolean =
-  spawnSync(mounted[0] ?? "", [...mounted.slice(1), "/mnt", "true"]).status === 0;
 
 /** `folder` must exist. */
 export function smallVolume(folder: string): SmallVolume {

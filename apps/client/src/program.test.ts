@@ -1,8 +1,9 @@
 import { createServer } from "node:http2";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { needs } from "@event-ingestion/needs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createServer as createEventServer } from "@event-ingestion/server";
 import { setup, start } from "./testing/event-command.ts";
@@ -182,7 +183,7 @@ test("a reader of stderr may go, too", async () => {
   expect(await ended).toMatchObject({ code: 0 });
 });
 
-test.skipIf(!existsSync("/dev/full"))("output that a full disk does not take is an error", async () => {
+test("output that a full disk does not take is an error", needs("/dev/full"), async () => {
   const { address } = await setup();
   const full = openSync("/dev/full", "w");
   onTestFinished(() => closeSync(full));

@@ -1,14 +1,15 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { needs } from "@event-ingestion/needs";
 import { describe, expect, test } from "vitest";
 import { createDatabase } from "./testing/databases.ts";
-import { sharedServer } from "./testing/shared-server.ts";
+import { sharedPostgres, sharedServer } from "./testing/shared-server.ts";
 
 const server = sharedServer(18);
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-describe.skipIf(server === undefined)("the README", () => {
+describe("the README", needs(sharedPostgres(18)), () => {
   test("has a program that runs twice over the same database", async () => {
     const url = await createDatabase(server ?? "");
     const [, program = ""] = /^```ts\n(.*?)^```$/ms.exec(readFileSync(file("../README.md"), "utf8")) ?? [];

@@ -1,9 +1,10 @@
+import { needs } from "@event-ingestion/needs";
 import type { JobStore } from "@event-ingestion/store";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openPostgresStore } from "../postgres-store.ts";
 import { newEvent } from "../testing/events.ts";
 import { failureOf } from "../testing/failure.ts";
-import { findPostgres } from "../testing/installation.ts";
+import { postgresOf } from "../testing/installation.ts";
 import { createLedger } from "../testing/ledger.ts";
 import { execute } from "../testing/postgres-server.ts";
 import { type ReplicatedPostgres, startReplicatedPostgres } from "../testing/replicated-postgres.ts";
@@ -11,9 +12,9 @@ import { type ReplicatedPostgres, startReplicatedPostgres } from "../testing/rep
 const keepAll = { workerLostLimit: 3, keepMs: { SUCCEEDED: 1e12, DEAD: 1e12, CANCELLED: 1e12 } };
 
 for (const major of [18, 15]) {
-  const isThere = (await findPostgres(major)) !== undefined;
+  const postgresIsThere = needs(await postgresOf(major));
 
-  describe.skipIf(!isThere)(`Postgres ${major} whose commits wait for a standby`, () => {
+  describe(`Postgres ${major} whose commits wait for a standby`, postgresIsThere, () => {
     let postgres: ReplicatedPostgres;
     let url: string;
     let store: JobStore;

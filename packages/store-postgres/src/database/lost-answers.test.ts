@@ -1,3 +1,4 @@
+import { needs } from "@event-ingestion/needs";
 import type { JobStore } from "@event-ingestion/store";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openPostgresStore } from "../postgres-store.ts";
@@ -6,11 +7,11 @@ import { newEvent, newEvents } from "../testing/events.ts";
 import { failureOf } from "../testing/failure.ts";
 import { type FaultProxy, startFaultProxy } from "../testing/fault-proxy.ts";
 import { execute } from "../testing/postgres-server.ts";
-import { sharedServer } from "../testing/shared-server.ts";
+import { sharedPostgres, sharedServer } from "../testing/shared-server.ts";
 
 const server = sharedServer(18);
 
-describe.skipIf(server === undefined)("an answer that is lost on the way", () => {
+describe("an answer that is lost on the way", needs(sharedPostgres(18)), () => {
   let proxy: FaultProxy;
   let url: string;
   let store: JobStore;

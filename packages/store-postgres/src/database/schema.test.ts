@@ -1,3 +1,4 @@
+import { needs } from "@event-ingestion/needs";
 import { describe, expect, test } from "vitest";
 import { connect } from "./connection.ts";
 import { parseHosts } from "./hosts.ts";
@@ -7,7 +8,7 @@ import { createDatabase } from "../testing/databases.ts";
 import { newEvent } from "../testing/events.ts";
 import { failureOf } from "../testing/failure.ts";
 import { execute } from "../testing/postgres-server.ts";
-import { sharedServer } from "../testing/shared-server.ts";
+import { sharedPostgres, sharedServer } from "../testing/shared-server.ts";
 
 const server = sharedServer(18);
 const steps = [
@@ -28,7 +29,7 @@ async function migrateBy(url: string, migrations: readonly string[]): Promise<vo
   }
 }
 
-describe.skipIf(server === undefined)("the tables", () => {
+describe("the tables", needs(sharedPostgres(18)), () => {
   test("come from every older version to the newest, step by step, each step once", async () => {
     for (const from of [0, 1, 2, 3]) {
       const url = await createDatabase(server ?? "");

@@ -1,3 +1,4 @@
+import { needs } from "@event-ingestion/needs";
 import type { JobStore, Leased } from "@event-ingestion/store";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { acceptedAt, dayMs, dayOf } from "../tables/job-id.ts";
@@ -5,7 +6,7 @@ import { openPostgresStore } from "../postgres-store.ts";
 import { installClock, moveClock } from "../testing/databases.ts";
 import { newEvents } from "../testing/events.ts";
 import { execute, type PostgresServer, startPostgres } from "../testing/postgres-server.ts";
-import { sharedServer } from "../testing/shared-server.ts";
+import { sharedPostgres } from "../testing/shared-server.ts";
 
 /** A step of a plan, as it was run. */
 interface PlanNode {
@@ -31,9 +32,13 @@ const settings = {
   "auto_explain.log_format": "json",
 };
 
-const versions = [18, 15].filter((major) => sharedServer(major) !== undefined);
+for (const major of [18, 15]) {
+  describe(`plans of Postgres ${major}`, needs(sharedPostgres(major)), () => {
+    plansOn(major);
+  });
+}
 
-describe.each(versions)("plans of Postgres %i", (major) => {
+function plansOn(major: number): void {
   let server: PostgresServer;
   let url: string;
   let store: JobStore;
@@ -137,7 +142,7 @@ describe.each(versions)("plans of Postgres %i", (major) => {
     expect(Math.max(...blocks)).toBeGreaterThan(20);
     expect(Math.min(...blocks)).toBeLessThan(10);
   });
-});
+}
 
 /** How much of an index and its table is read. */
 function blocksOf(node: PlanNode, index: string): number {

@@ -1,3 +1,4 @@
+import { needs } from "@event-ingestion/needs";
 import { type JobId, type JobStore, type NewEvent, type Policy, type Verdict } from "@event-ingestion/store";
 import { beforeEach, describe, expect, test } from "vitest";
 import { acceptedAt, dayMs, dayOf } from "../tables/job-id.ts";
@@ -5,7 +6,7 @@ import { openPostgresStore } from "../postgres-store.ts";
 import { createDatabase, installClock, moveClock } from "../testing/databases.ts";
 import { newEvent, newEvents } from "../testing/events.ts";
 import { execute } from "../testing/postgres-server.ts";
-import { sharedServer } from "../testing/shared-server.ts";
+import { sharedPostgres, sharedServer } from "../testing/shared-server.ts";
 
 const server = sharedServer(18);
 const policy: Policy = {
@@ -13,7 +14,7 @@ const policy: Policy = {
   keepMs: { SUCCEEDED: 7 * dayMs, DEAD: 30 * dayMs, CANCELLED: 7 * dayMs },
 };
 
-describe.skipIf(server === undefined)("jobs that are kept for days", () => {
+describe("jobs that are kept for days", needs(sharedPostgres(18)), () => {
   let url: string;
   beforeEach(async () => {
     url = await createDatabase(server ?? "");

@@ -1,4 +1,4 @@
-export { findPostgres, packagedMajor } from "./installation.ts";
+export { packagedMajor, postgresOf } from "./installation.ts";
 export {
   execute,
   type PostgresServer,

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import type { Requirement } from "@event-ingestion/needs";
 
 /** The programs of one Postgres on this machine. */
 export interface Installation {
@@ -25,6 +26,12 @@ export async function findPostgres(major: number = packagedMajor): Promise<Insta
   const folder = `/usr/lib/postgresql/${major}/bin`;
   const installation = { initdb: join(folder, "initdb"), postgres: join(folder, "postgres") };
   return existsSync(installation.postgres) ? installation : undefined;
+}
+
+/** What a test says that starts a server of that version: `needs(await postgresOf(15))`. */
+export async function postgresOf(major: number = packagedMajor): Promise<Requirement> {
+  const installation = await findPostgres(major);
+  return { name: `Postgres ${major}`, isThere: () => installation !== undefined, isInstalledOnCi: true };
 }
 
 async function findPackaged(): Promise<Installation | undefined> {

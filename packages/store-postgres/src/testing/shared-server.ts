@@ -1,18 +1,13 @@
-import { expect, inject, test } from "vitest";
+import type { Requirement } from "@event-ingestion/needs";
+import { inject } from "vitest";
 
-/**
- * The URL of this run's server of that version. Where the machine has none, a test takes the place of those that need it: it
- * is reported as skipped, and fails on CI, which must have all versions.
- */
+/** The URL of this run's server of that version. undefined: this machine does not have that version. */
 export function sharedServer(major: number): string | undefined {
-  const url = inject("postgres")[major];
-  if (url === undefined) declareMissing(major);
-  return url;
+  return inject("postgres")[major];
 }
 
-function declareMissing(major: number): void {
-  test(`Postgres ${major} is installed`, ({ skip }) => {
-    if (!process.env["CI"]) skip(`Postgres ${major} is not installed`);
-    expect(inject("postgres")).toHaveProperty(String(major));
-  });
+/** What a test says that uses the server of that version: `needs(sharedPostgres(18))`. CI must have all versions. */
+export function sharedPostgres(major: number): Requirement {
+  const isThere = () => sharedServer(major) !== undefined;
+  return { name: `Postgres ${major}`, isThere, isInstalledOnCi: true };
 }

@@ -1,5 +1,3 @@
-import { spawnSync } from "node:child_process";
-
 /** A command that makes the 25th fsync of a thread fail, which is some commits after the store was opened. */
 export const failingDisk = [
   "strace",
@@ -10,9 +8,3 @@ export const failingDisk = [
   "-e",
   "inject=fsync:error=EIO:when=25",
 ] as const;
-
-/** Whether there is an strace that may inject faults. */
-export function canInject(): boolean {
-  const [command, ...args] = failingDisk;
-  return spawnSync(command, [...args, "true"]).status === 0;
-}

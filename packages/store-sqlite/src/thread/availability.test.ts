@@ -1,8 +1,8 @@
-import { spawnSync } from "node:child_process";
+import { needs } from "@event-ingestion/needs";
 import type { Session } from "@event-ingestion/store";
 import { expect, test } from "vitest";
 import { openSqliteStore } from "../sqlite-store.ts";
-import { canInject, failingDisk } from "../testing/failing-disk.ts";
+import { failingDisk } from "../testing/failing-disk.ts";
 import { startStoreProcess } from "../testing/store-process.ts";
 import { tempFolder } from "../testing/temp-folder.ts";
 
@@ -52,21 +52,15 @@ const smallDisk = (folder: string): [string, ...string[]] => [
   "sh",
 ];
 
-const canMount = () => {
-  using folder = tempFolder();
-  const [command, ...args] = smallDisk(folder.path);
-  return spawnSync(command, [...args, "true"]).status === 0;
-};
-
-test("a full disk: nothing is written, reads and lookup go on, and space brings it back", async ({
-  skip,
-}) => {
-  skip(!canMount(), "no user namespaces to mount a small disk in");
-  using folder = tempFolder();
-  const filler = folder.file("filler");
-  await using other = startStoreProcess(
-    `sqlite:${folder.file("events.db")}`,
-    `const fs = await import("node:fs");
+test(
+  "a full disk: nothing is written, reads and lookup go on, and space brings it back",
+  needs("mount"),
+  async () => {
+    using folder = tempFolder();
+    const filler = folder.file("filler");
+    await using other = startStoreProcess(
+      `sqlite:${folder.file("events.db")}`,
+      `const fs = await import("node:fs");
      const { setTimeout: sleep } = await import("node:timers/promises");
      fs.writeFileSync(${JSON.stringify(filler)}, new Uint8Array(2 * 1024 * 1024));
      const large = (key) => newEvent(key, { payload: new Uint8Array(50_000) });
@@ -92,31 +86,32 @@ test("a full disk: nothing is written, reads and lookup go on, and space brings 
        reserve: fs.statSync(${JSON.stringify(folder.file("events.db-reserve"))}).size,
      });
      await store.close();`,
-    smallDisk(folder.path),
-  );
-  const full = `the disk of ${folder.file("events.db")} is full`;
-  expect(JSON.parse(await other.next())).toMatchObject({
-    error: { outcome: "notApplied", reason: "unavailable" },
-    health: { writable: false, reason: full },
-  });
-  expect(JSON.parse(await other.next())).toEqual({
-    refused: { outcome: "notApplied", reason: "unavailable" },
-    found: true,
-    reserve: false,
-    lookup: ["DUPLICATE", null],
-  });
-  expect(JSON.parse(await other.next())).toEqual({ again: ["DUPLICATE", "ACCEPTED"], reserve: 65_536 });
-});
+      smallDisk(folder.path),
+    );
+    const full = `the disk of ${folder.file("events.db")} is full`;
+    expect(JSON.parse(await other.next())).toMatchObject({
+      error: { outcome: "notApplied", reason: "unavailable" },
+      health: { writable: false, reason: full },
+    });
+    expect(JSON.parse(await other.next())).toEqual({
+      refused: { outcome: "notApplied", reason: "unavailable" },
+      found: true,
+      reserve: false,
+      lookup: ["DUPLICATE", null],
+    });
+    expect(JSON.parse(await other.next())).toEqual({ again: ["DUPLICATE", "ACCEPTED"], reserve: 65_536 });
+  },
+);
 
-test("a failed fsync: the outcome is unknown, the file is opened anew, asking again tells", async ({
-  skip,
-}) => {
-  skip(!canInject(), "no strace that may inject faults");
-  using folder = tempFolder();
-  const file = folder.file("events.db");
-  await using other = startStoreProcess(
-    `sqlite:${file}`,
-    `const { setTimeout: sleep } = await import("node:timers/promises");
+test(
+  "a failed fsync: the outcome is unknown, the file is opened anew, asking again tells",
+  needs("strace"),
+  async () => {
+    using folder = tempFolder();
+    const file = folder.file("events.db");
+    await using other = startStoreProcess(
+      `sqlite:${file}`,
+      `const { setTimeout: sleep } = await import("node:timers/promises");
      const session = await store.openSession("worker", 600_000);
      const ids = [];
      let error;
@@ -133,13 +128,14 @@ test("a failed fsync: the outcome is unknown, the file is opened anew, asking ag
        claimed: (await store.claim(session, 1000)).length - ids.length,
      });
      await store.close();`,
-    failingDisk,
-  );
-  expect(JSON.parse(await other.next())).toEqual({
-    outcome: "unknown",
-    reason: "unavailable",
-    health: { writable: false, reason: `the disk failed under ${file}` },
-    read: "unavailable",
-  });
-  expect(JSON.parse(await other.next())).toEqual({ found: true, claimed: 1 });
-});
+      failingDisk,
+    );
+    expect(JSON.parse(await other.next())).toEqual({
+      outcome: "unknown",
+      reason: "unavailable",
+      health: { writable: false, reason: `the disk failed under ${file}` },
+      read: "unavailable",
+    });
+    expect(JSON.parse(await other.next())).toEqual({ found: true, claimed: 1 });
+  },
+);

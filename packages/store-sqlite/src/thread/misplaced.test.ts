@@ -1,9 +1,10 @@
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync } from "node:fs";
 import { relative } from "node:path";
+import { needs } from "@event-ingestion/needs";
 import { type JobStore, StoreError } from "@event-ingestion/store";
 import { expect, test, vi } from "vitest";
 import { openSqliteStore } from "../sqlite-store.ts";
-import { canInject, failingDisk } from "../testing/failing-disk.ts";
+import { failingDisk } from "../testing/failing-disk.ts";
 import { newEvent } from "../testing/new-event.ts";
 import { startStoreProcess } from "../testing/store-process.ts";
 import { tempFolder } from "../testing/temp-folder.ts";
@@ -119,15 +120,15 @@ test("a symbolic link that leads elsewhere is noticed", async () => {
   await store.close();
 });
 
-test("after a failed disk, a store that was moved is not made anew, and goes on when it is back (needs strace)", async ({
-  skip,
-}) => {
-  skip(!canInject(), "no strace that may inject faults");
-  using folder = tempFolder();
-  const data = folder.file("data");
-  await using other = startStoreProcess(
-    `sqlite:${data}/events.db`,
-    `const fs = await import("node:fs");
+test(
+  "after a failed disk, a store that was moved is not made anew, and goes on when it is back (needs strace)",
+  needs("strace"),
+  async () => {
+    using folder = tempFolder();
+    const data = folder.file("data");
+    await using other = startStoreProcess(
+      `sqlite:${data}/events.db`,
+      `const fs = await import("node:fs");
      const { setTimeout: sleep } = await import("node:timers/promises");
      const [{ jobId }] = await store.append([newEvent("first")]);
      fs.renameSync(${JSON.stringify(data)}, ${JSON.stringify(`${data}-moved`)});
@@ -140,28 +141,30 @@ test("after a failed disk, a store that was moved is not made anew, and goes on 
      while (!store.health.writable) await sleep(20);
      say((await store.append([newEvent("first")]))[0].jobId === jobId);
      await store.close();`,
-    failingDisk,
-  );
-  expect(JSON.parse(await other.next())).toEqual({ made: false, status: "unavailable" });
-  expect(JSON.parse(await other.next())).toBe(true);
-});
+      failingDisk,
+    );
+    expect(JSON.parse(await other.next())).toEqual({ made: false, status: "unavailable" });
+    expect(JSON.parse(await other.next())).toBe(true);
+  },
+);
 
-test("a relative path leads to the same store after a change of the working directory and a failed disk (needs strace)", async ({
-  skip,
-}) => {
-  skip(!canInject(), "no strace that may inject faults");
-  using folder = tempFolder();
-  mkdirSync(folder.file("elsewhere"));
-  await using other = startStoreProcess(
-    `sqlite:${relative(process.cwd(), folder.file("events.db"))}`,
-    `const { setTimeout: sleep } = await import("node:timers/promises");
+test(
+  "a relative path leads to the same store after a change of the working directory and a failed disk (needs strace)",
+  needs("strace"),
+  async () => {
+    using folder = tempFolder();
+    mkdirSync(folder.file("elsewhere"));
+    await using other = startStoreProcess(
+      `sqlite:${relative(process.cwd(), folder.file("events.db"))}`,
+      `const { setTimeout: sleep } = await import("node:timers/promises");
      const [{ jobId }] = await store.append([newEvent("first")]);
      process.chdir(${JSON.stringify(folder.file("elsewhere"))});
      for (let n = 0; store.health.writable; n++) await store.append([newEvent("e" + n)]).catch(() => {});
      while (!store.health.writable) await sleep(20);
      say((await store.append([newEvent("first")]))[0].jobId === jobId);
      await store.close();`,
-    failingDisk,
-  );
-  expect(JSON.parse(await other.next())).toBe(true);
-});
+      failingDisk,
+    );
+    expect(JSON.parse(await other.next())).toBe(true);
+  },
+);
