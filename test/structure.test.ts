@@ -8,8 +8,8 @@ import { root } from "./support/server-process.ts";
 /** Files as git knows them, new ones included; generated code has a structure of its own. */
 const list = ["ls-files", "--cached", "--others", "--exclude-standard"];
 const git = needs("git");
-const names = git.skip ? "" : execFileSync("git", list, { cwd: root, encoding: "utf8" });
-const files = names
+const listed = git.skip ? "" : execFileSync("git", list, { cwd: root, encoding: "utf8" });
+const files = listed
   .split("\n")
   .filter((file) => file !== "" && !/(^|\/)gen\//.test(file) && existsSync(join(root, file)));
 
