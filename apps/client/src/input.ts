@@ -1,11 +1,14 @@
 import { isUtf8 } from "node:buffer";
 import { open } from "node:fs/promises";
+import { basename } from "node:path";
 import type { Readable } from "node:stream";
 import { usageFailure } from "./failure.ts";
 
 /** A file that is read from its beginning. */
 export interface Input extends AsyncDisposable {
   chunks: Readable & AsyncIterable<Buffer>;
+  /** Of the file, without its folder; undefined for stdin and pipes, which have none. */
+  name: string | undefined;
   /** Undefined: unknown. */
   totalBytes: number | undefined;
   bytesRead: () => number;
@@ -16,6 +19,7 @@ export async function openInput(path: string): Promise<Input> {
   if (path === "-") {
     return {
       chunks: process.stdin,
+      name: undefined,
       totalBytes: undefined,
       bytesRead: () => 0,
       async [Symbol.asyncDispose]() {
@@ -32,6 +36,8 @@ export async function openInput(path: string): Promise<Input> {
   const stream = handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024 });
   return {
     chunks: stream,
+    // The files of these folders are numbers that the next run gets for another file.
+    name: stats.isFile() && !/^\/(dev|proc)\//.test(path) ? basename(path) : undefined,
     totalBytes: stats.isFile() ? stats.size : undefined,
     bytesRead: () => stream.bytesRead,
     async [Symbol.asyncDispose]() {

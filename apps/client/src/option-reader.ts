@@ -14,6 +14,8 @@ export interface OptionReader {
   duration(name: string, text: string | undefined): number | undefined;
   /** "500/s", "500/m", "500/h", or a number a second, as events a second; undefined if it is not given or wrong. */
   rate(name: string, text: string | undefined): number | undefined;
+  /** One character that may stand between the fields of CSV, or "tab"; undefined if it is not given or wrong. */
+  character(name: string, text: string | undefined): string | undefined;
   wrong(message: string): void;
   /** @throws Failure with every mistake, one a line. */
   done(): void;
@@ -56,6 +58,13 @@ export function createOptionReader(): OptionReader {
       const perSecond = (Number(amount) * 1000) / (unitMs[unit] ?? Number.NaN);
       if (perSecond > 0) return perSecond;
       wrong(`${name} must be a rate such as 500/s or 1000/m, got "${text}"`);
+      return undefined;
+    },
+    character(name, text) {
+      if (text === undefined) return undefined;
+      if (text === "tab" || text === "\\t" || text === "\t") return "\t";
+      if (/^[\x21-\x7e]$/.test(text) && text !== '"') return text;
+      wrong(`${name} must be one ASCII character such as ";", or tab, got "${text}"`);
       return undefined;
     },
     wrong,

@@ -259,6 +259,15 @@ event: --rate must be a rate such as 500/s or 1000/m, got "fast"
       ["ingest", "-d", "x", "--rate", "5/s"],
       "event: --rate only make sense with --file\n  see event --help\n",
     ],
+    [
+      ["ingest", "--file", "a.csv", "--array", "--format", "csv", "--delimiter", "ab", "--name", ""],
+      "event: --name must not be empty\nevent: --array cannot go with --format\nevent: --delimiter only makes sense with CSV",
+    ],
+    [
+      ["ingest", "--file", "a.csv", "--delimiter", "ab", "--rejects", "./s", "--resume", "s"],
+      `event: --rejects must name another file than --resume
+event: --delimiter must be one ASCII character such as ";", or tab, got "ab"\n`,
+    ],
     [["status"], "event: missing required argument 'id'\n  see event --help\n"],
     [["frobnicate"], "event: unknown command 'frobnicate'\n  see event --help\n"],
     [
@@ -303,5 +312,5 @@ test("help names the exit codes, for every command the global options", async ()
   expect(help.stdout).toContain("130  interrupted");
   const ingest = await start(["ingest", "--help"]).ended;
   expect(ingest.stdout).toContain("--server <address>");
-  expect(ingest.stdout).toContain("What a line becomes:");
+  expect(ingest.stdout).toContain("What a record becomes:");
 });

@@ -26,12 +26,16 @@ const ingestHelp = `
 Examples:
   event ingest -t order.created -d '{"id":1}' --wait
   event ingest --file orders.csv --type-field kind --id-field order_id --resume orders.state.json
-  zcat orders.ndjson.gz | event ingest --file - --rate 500/s
+  event ingest --file orders.csv --delimiter ";" --rejects /tmp/orders.rejected.ndjson
+  zcat orders.ndjson.gz | event ingest --file - --name orders.ndjson --rate 500/s
+  curl https://example.com/orders.json | event ingest --file - --array
 
 ${mappingHelp}
 
-What is rejected goes to orders.csv.rejected.ndjson, with line number, reason and the line itself; the import goes on.
-With --resume an import that was stopped goes on where it was, however it was stopped.`;
+What is rejected is kept with its place, reason and text, for stdin in stdin.rejected.ndjson; the import goes on.
+With --resume an import that was stopped goes on where it was, however it was stopped.
+A file that looks like something else than it is taken for is refused before anything is sent: text must be UTF-8, CSV
+must name its columns in the first line, and what is neither named *.ndjson nor *.jsonl must begin with JSON.`;
 
 const migrateHelp = `
 Environment:
@@ -114,7 +118,20 @@ function addIngest(program: Command, runner: Runner): void {
     .option("--id <id>", "id of the event (default: a new one); one id is stored once")
     .option("--wait", "wait until it is processed; exit code 1 if that fails")
     .option("--file <path>", "send a file of events, NDJSON or CSV; - is stdin")
-    .option("--format <name>", "ndjson or csv (default: csv for *.csv, else ndjson)")
+    .option("--format <name>", "ndjson or csv (default: csv for *.csv and *.tsv, else ndjson)")
+    .option("--array", "the file is one JSON array; send each element")
+    .option(
+      "--delimiter <character>",
+      'what divides the fields of CSV, such as ";" or tab (default: , or tab for *.tsv)',
+    )
+    .option(
+      "--name <name>",
+      "what the input is called in the ids that are made (default: as the file; stdin has none)",
+    )
+    .option(
+      "--rejects <path>",
+      "keep what is rejected here (default: beside the file, as orders.csv.rejected.ndjson)",
+    )
     .option("--type-field <name>", "field that holds the type of each record")
     .option("--id-field <name>", "field that holds the id of each record")
     .option("--payload-field <name>", "field that holds the payload of each record")

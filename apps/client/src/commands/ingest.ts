@@ -1,7 +1,9 @@
+import { resolve } from "node:path";
 import { type EventResponse, Outcome, OutcomeSchema, type StatusResponse } from "@event-ingestion/api";
 import type { Config } from "../config.ts";
 import { connect, impatient, patient, retryNotes } from "../connection.ts";
 import { exitCodes, usageFailure } from "../failure.ts";
+import type { FileFormat } from "../import/records/file-records.ts";
 import { type ImportOptions, importFile } from "../import/import-file.ts";
 import { readText } from "../input.ts";
 import type { OptionReader } from "../option-reader.ts";
@@ -15,6 +17,10 @@ export interface IngestFlags {
   wait?: boolean;
   file?: string;
   format?: string;
+  array?: boolean;
+  delimiter?: string;
+  name?: string;
+  rejects?: string;
   typeField?: string;
   idField?: string;
   payloadField?: string;
@@ -43,6 +49,10 @@ export function readIngestFlags(flags: IngestFlags, reader: OptionReader): Inges
   const forOne = given(["data", "id", "wait"]);
   const forMany = given([
     "format",
+    "array",
+    "delimiter",
+    "name",
+    "rejects",
     "typeField",
     "idField",
     "payloadField",
@@ -57,16 +67,22 @@ export function readIngestFlags(flags: IngestFlags, reader: OptionReader): Inges
     return { kind: "event", type, data: data ?? "", id, wait };
   }
   if (forOne.length > 0) reader.wrong(`${forOne.join(", ")} cannot go with --file`);
+  if (flags.name === "") reader.wrong("--name must not be empty");
+  for (const [name, path] of [
+    ["--file", file],
+    ["--resume", resume],
+  ] as const) {
+    if (path === undefined || flags.rejects === undefined || resolve(path) !== resolve(flags.rejects))
+      continue;
+    reader.wrong(`--rejects must name another file than ${name}`);
+  }
   return {
     kind: "file",
     file,
+    name: flags.name,
     type,
-    format: reader.choice(
-      "--format",
-      flags.format,
-      ["ndjson", "csv"],
-      /\.csv$/i.test(file) ? "csv" : "ndjson",
-    ),
+    format: readFormat(flags, file, reader),
+    rejects: flags.rejects,
     fields: {
       ...(flags.typeField !== undefined && { type: flags.typeField }),
       ...(flags.idField !== undefined && { id: flags.idField }),
@@ -77,6 +93,27 @@ export function readIngestFlags(flags: IngestFlags, reader: OptionReader): Inges
     eventsPerSecond: reader.rate("--rate", flags.rate),
     resume,
   };
+}
+
+const extensions = { csv: /\.csv$/i, tsv: /\.tsv$/i, ndjson: /\.(ndjson|jsonl)$/i };
+
+function readFormat(
+  { format, array, delimiter }: IngestFlags,
+  file: string,
+  reader: OptionReader,
+): FileFormat {
+  if (array && format !== undefined) reader.wrong("--array cannot go with --format");
+  const isTsv = extensions.tsv.test(file);
+  const byName = isTsv || extensions.csv.test(file) ? "csv" : "ndjson";
+  const kind = array ? "array" : reader.choice("--format", format, ["ndjson", "csv"], byName);
+  if (kind === "csv") {
+    const given = reader.character("--delimiter", delimiter);
+    return { kind, delimiter: given ?? (isTsv ? "\t" : ","), delimiterGiven: given !== undefined };
+  }
+  if (delimiter !== undefined) reader.wrong("--delimiter only makes sense with CSV: say --format csv");
+  if (kind === "array") return { kind };
+  if (format !== undefined) return { kind, knownBy: "option" };
+  return { kind, knownBy: extensions.ndjson.test(file) ? "name" : "nothing" };
 }
 
 /** `event ingest`. Answers with the exit code. */

@@ -1,4 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { type Ended, setup } from "../testing/event-command.ts";
@@ -21,6 +23,7 @@ function summary({ stdout }: Ended): Summary {
 }
 
 interface Summary {
+  name: string;
   accepted: number;
   line: number;
   seconds: number;
@@ -30,9 +33,9 @@ interface Summary {
 const savedLine = (path: string) =>
   vi.waitFor(
     () => {
-      const state: { line: number } = JSON.parse(readFileSync(path, "utf8"));
-      expect(state.line).toBeGreaterThan(0);
-      return state.line;
+      const state: { place: number } = JSON.parse(readFileSync(path, "utf8"));
+      expect(state.place).toBeGreaterThan(0);
+      return state.place;
     },
     { timeout: 15_000, interval: 20 },
   );
@@ -95,6 +98,121 @@ describe("event ingest --file", () => {
     expect(ended.code).toBe(2);
     expect(summary(ended)).toMatchObject({ sent: 2, accepted: 1, rejected_file: "stdin.rejected.ndjson" });
     expect(entries(join(folder, "stdin.rejected.ndjson"))).toMatchObject([{ line: 2 }]);
+  });
+
+  test("sends nothing of a file that it would misread, and keeps what was rejected before", async () => {
+    const { event, store, folder } = await setup();
+    writeFileSync(join(folder, "orders.csv"), "id;kind;amount\n1;order;10\n");
+    const before = '{"line":2,"reason":"r","raw":"x"}\n';
+    writeFileSync(join(folder, "orders.csv.rejected.ndjson"), before);
+    const misread = await event(["ingest", "--file", "orders.csv", "--resume", "state.json"]);
+    expect(misread).toEqual({
+      code: 4,
+      stdout: "",
+      stderr: `event: line 1 has 0 times "," and 2 times ";": which one divides the fields?
+  say so with --delimiter ";" or --delimiter ","
+`,
+    });
+    expect(existsSync(join(folder, "state.json"))).toBe(false);
+    expect(readFileSync(join(folder, "orders.csv.rejected.ndjson"), "utf8")).toBe(before);
+    const args = ["ingest", "--file", "orders.csv", "--delimiter", ";"];
+    const misspelt = await event([...args, "--type-field", "knid"]);
+    expect(misspelt).toMatchObject({ code: 4, stdout: "" });
+    expect(misspelt.stderr).toContain(`event: no record has the field "knid" of --type-field
+event: the fields of the first record are "id", "kind", "amount"\n`);
+    expect((await store.counts()).byState.QUEUED).toBe(0);
+    expect(await event([...args, "--type-field", "kind", "--id-field", "id"])).toMatchObject({ code: 0 });
+    const [jobId] = await store.find("", ["1"]);
+    expect(await store.getDetail(jobId ?? "")).toMatchObject({ type: "order" });
+  });
+
+  test("takes a JSON array apart, and goes on in it", async () => {
+    const { event, store, folder } = await setup();
+    writeFileSync(join(folder, "a.json"), '[{"n":1},{"n":1},\n{n:3},\n{"n":1}]');
+    const args = ["ingest", "--file", "a.json", "--resume", "state.json"];
+    expect((await event(args)).stderr).toContain("line 1 begins a JSON array");
+    const ended = await event([...args, "--array"]);
+    expect(ended.code).toBe(2);
+    expect(summary(ended)).toMatchObject({ sent: 4, accepted: 3, duplicates: 0, element: 4 });
+    expect(entries(join(folder, "a.json.rejected.ndjson"))).toMatchObject([{ element: 3, raw: "{n:3}" }]);
+    writeFileSync(join(folder, "a.json"), '[{"n":1},{"n":1},\n{n:3},\n{"n":1},{"n":1}]');
+    const more = await event([...args, "--array"]);
+    expect(more.stderr).toBe("going on after element 4 of a.json\n");
+    expect(summary(more)).toMatchObject({ sent: 5, accepted: 4, duplicates: 0, rejected: 1, element: 5 });
+    expect((await store.counts()).byState.QUEUED).toBe(4);
+  });
+
+  test("what comes through stdin is new each time, unless it has a name", async () => {
+    const { event, store } = await setup();
+    const through = (input: string, ...args: string[]) =>
+      event(["ingest", "--output", "json", "--file", ...args], input);
+    const one = summary(await through('{"a":1}\n', "-"));
+    const two = summary(await through('{"a":1}\n', "-"));
+    expect([one, two]).toMatchObject([
+      { name: expect.stringMatching(/^stdin-[0-9a-f]{12}$/), accepted: 1, duplicates: 0 },
+      { name: expect.stringMatching(/^stdin-[0-9a-f]{12}$/), accepted: 1, duplicates: 0 },
+    ]);
+    const again = await through('{"a":1}\n', "-", "--name", one.name);
+    expect(summary(again)).toMatchObject({ name: one.name, accepted: 1, duplicates: 1 });
+    const named = () => through('{"a":1}\n', "-", "--name", "monday");
+    expect(summary(await named())).toMatchObject({ duplicates: 0 });
+    expect(summary(await named())).toMatchObject({ duplicates: 1 });
+    expect((await store.counts()).byState.QUEUED).toBe(3);
+  });
+
+  test("a run without a name that stops says how to repeat it", async () => {
+    const { begin, event, store } = await setup();
+    const { child, ended } = begin("ingest", "--file", "-", "--batch", "1", "--format", "ndjson");
+    child.stdin?.write('{"n":1}\n{"n":2}\n');
+    await expect.poll(async () => (await store.counts()).byState.QUEUED, { timeout: 15_000 }).toBe(2);
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    expect(code).toBe(130);
+    const [, name = ""] =
+      / with --name (\S+) begins anew, and what was sent is not stored twice\n$/.exec(stderr) ?? [];
+    const again = await event(["ingest", "--file", "-", "--name", name], '{"n":1}\n{"n":2}\n{"n":3}\n');
+    expect(summary(again)).toMatchObject({ accepted: 3, duplicates: 2 });
+  });
+
+  test("stdin goes on where it was with its state, whatever it was called", async () => {
+    const { event, store } = await setup();
+    const args = ["ingest", "--file", "-", "--resume", "state.json"];
+    const first = summary(await event(args, '{"n":1}\n{"n":1}\n'));
+    const second = summary(await event(args, '{"n":1}\n{"n":1}\n{"n":1}\n'));
+    expect(second).toMatchObject({ name: first.name, accepted: 3, duplicates: 0, line: 3 });
+    expect((await store.counts()).byState.QUEUED).toBe(3);
+  });
+
+  test("keeps what is rejected where it is told, and finds out before it sends that it cannot", async () => {
+    const { event, store, folder } = await setup();
+    writeFileSync(join(folder, "a.ndjson"), '{"n":1}\nbroken\n');
+    // A folder in the place of the file: root may write where permissions forbid it.
+    mkdirSync(join(folder, "a.ndjson.rejected.ndjson"));
+    const refused = await event(["ingest", "--file", "a.ndjson"]);
+    expect(refused).toEqual({
+      code: 4,
+      stdout: "",
+      stderr: `event: records that are rejected cannot be kept in a.ndjson.rejected.ndjson (EISDIR)
+  name another file for them with --rejects
+`,
+    });
+    expect((await store.counts()).byState.QUEUED).toBe(0);
+    const kept = await event(["ingest", "--file", "a.ndjson", "--rejects", "kept.ndjson"]);
+    expect(summary(kept)).toMatchObject({ accepted: 1, rejected: 1, rejected_file: "kept.ndjson" });
+    expect(entries(join(folder, "kept.ndjson"))).toMatchObject([{ line: 2 }]);
+  });
+
+  test("a pipe has no name, and its rejects are in the current folder", async () => {
+    const { begin, folder } = await setup();
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const { ended } = begin("ingest", "--file", pipe);
+    await writeFile(pipe, '{"n":1}\nbroken\n');
+    expect(summary(await ended)).toMatchObject({
+      name: expect.stringMatching(/^stdin-/),
+      accepted: 1,
+      rejected_file: "stdin.rejected.ndjson",
+    });
   });
 
   test("keeps to its rate", async () => {

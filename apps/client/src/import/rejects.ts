@@ -1,41 +1,57 @@
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import type { FileRecord } from "./file-records.ts";
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { usageFailure } from "../failure.ts";
+import type { FileRecord, Unit } from "./records/file-record.ts";
 
 /** The file of the records that were not accepted. */
 export interface Rejects extends Disposable {
   readonly path: string;
   /** How many there are, earlier ones of a resumed import included. */
   readonly count: number;
-  add(record: Pick<FileRecord, "line" | "raw">, reason: string): void;
+  add(record: Pick<FileRecord, "place" | "raw">, reason: string): void;
 }
 
-/** Where the rejected records of a file go: orders.csv has orders.csv.rejected.ndjson beside it, stdin in the current folder. */
-export function rejectsPath(file: string): string {
-  return `${file === "-" ? "stdin" : file}.rejected.ndjson`;
+/** Where the rejected records go, and what says where they were. */
+export interface RejectsOptions {
+  path: string;
+  unit: Unit;
+  /** Those up to this place are kept: the ones behind come again. */
+  upTo: number;
 }
 
 /**
- * Begins the file anew, with the records up to `upToLine` that it holds already: those behind come again. It is made
- * only when there is a record for it.
+ * Begins the file anew, with the records up to `upTo` that it holds already. It is made only when there is a record for it.
+ *
+ * @throws Failure if it cannot be written, or holds something else.
  */
-export function openRejects(path: string, upToLine: number): Rejects {
-  const kept = upToLine === 0 ? [] : readEntries(path).filter(({ line }) => line <= upToLine);
-  if (kept.length === 0) {
-    rmSync(path, { force: true });
-  } else {
-    writeFileSync(`${path}.new`, kept.map(({ text }) => `${text}\n`).join(""), { flush: true });
-    renameSync(`${path}.new`, path);
+export function openRejects({ path, unit, upTo }: RejectsOptions): Rejects {
+  let count: number;
+  try {
+    count = isSpecial(path) ? 0 : begin(path, { unit, upTo });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    throw usageFailure(
+      `records that are rejected cannot be kept in ${path} (${String(error.code)})`,
+      "name another file for them with --rejects",
+    );
   }
   let descriptor: number | undefined;
-  let count = kept.length;
   return {
     path,
     get count() {
       return count;
     },
-    add({ line, raw }, reason) {
+    add({ place, raw }, reason) {
       descriptor ??= openSync(path, "a");
-      writeSync(descriptor, `${JSON.stringify({ line, reason, raw })}\n`);
+      writeSync(descriptor, `${JSON.stringify({ [unit]: place, reason, raw })}\n`);
       count++;
     },
     [Symbol.dispose]() {
@@ -44,7 +60,28 @@ export function openRejects(path: string, upToLine: number): Rejects {
   };
 }
 
-function readEntries(path: string): { line: number; text: string }[] {
+/** A terminal or a pipe: nothing to keep, and not ours to delete. */
+function isSpecial(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && !stats.isFile() && !stats.isDirectory();
+}
+
+/** How many are kept. */
+function begin(path: string, { unit, upTo }: Pick<RejectsOptions, "unit" | "upTo">): number {
+  const entries = readEntries(path, unit);
+  const kept = entries.filter(({ place }) => place <= upTo);
+  // Opened for real: permissions do not say whether a file can be made there.
+  closeSync(openSync(path, "a"));
+  if (kept.length === 0) {
+    rmSync(path);
+  } else {
+    writeFileSync(`${path}.new`, kept.map(({ text }) => `${text}\n`).join(""), { flush: true });
+    renameSync(`${path}.new`, path);
+  }
+  return kept.length;
+}
+
+function readEntries(path: string, unit: Unit): { place: number; text: string }[] {
   let content: string;
   try {
     content = readFileSync(path, "utf8");
@@ -57,8 +94,20 @@ function readEntries(path: string): { line: number; text: string }[] {
     .slice(0, content.lastIndexOf("\n") + 1)
     .split("\n")
     .filter(Boolean);
-  return complete.map((text) => {
-    const { line }: { line: number } = JSON.parse(text);
-    return { line, text };
-  });
+  return complete.map((text) => ({ place: placeOf(text, { path, unit }), text }));
+}
+
+/** Infinity: of an import by other places, so it is none to keep. @throws Failure if the file is not one of rejected records */
+function placeOf(text: string, { path, unit }: { path: string; unit: Unit }): number {
+  try {
+    const entry: Partial<Record<Unit | "reason", unknown>> = JSON.parse(text);
+    const place = entry[unit];
+    if (typeof entry.reason === "string") return typeof place === "number" ? place : Number.POSITIVE_INFINITY;
+  } catch {
+    // Not JSON: the same mistake as other JSON.
+  }
+  throw usageFailure(
+    `${path} holds something else than rejected records`,
+    "name another file for them with --rejects",
+  );
 }

@@ -1,27 +1,38 @@
 import { createHash } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { usageFailure } from "../failure.ts";
-import type { FileRecord } from "./file-records.ts";
+import type { FileRecord, Unit } from "./records/file-record.ts";
+import { isMadeName } from "./input-name.ts";
 
-/** How far an import is: every record up to `line` is answered for good. */
+/** How far an import is: every record up to `place` is answered for good. */
 export interface ResumeState {
-  /** Name of the file. */
-  file: string;
-  /** Line that the last answered record begins at; 0: none yet. */
-  line: number;
+  /** Name of the input. */
+  name: string;
+  /** Of the last answered record; 0: none yet. */
+  place: number;
   /** Of that record, to notice that the file is another one now. */
   digest: string;
   accepted: number;
   duplicates: number;
 }
 
-/** Undefined if there is no such file yet. @throws Failure if it is no such state, or of another file. */
-export function readResumeState(path: string, file: string): ResumeState | undefined {
+/** That of an import of which nothing is answered yet. */
+export function beginState(name: string): ResumeState {
+  return { name, place: 0, digest: "", accepted: 0, duplicates: 0 };
+}
+
+/**
+ * Undefined if there is no such file yet. An input without a name goes on as what it was called when it was begun.
+ *
+ * @throws Failure if it is no such state, or of another input.
+ */
+export function readResumeState(path: string, name: string | undefined): ResumeState | undefined {
   const state = parseState(path);
-  if (state === undefined || state.file === file) return state;
+  if (state === undefined || state.name === name) return state;
+  if (name === undefined && isMadeName(state.name)) return state;
   throw usageFailure(
-    `${path} belongs to the import of ${state.file}, not of ${file}`,
-    "use another file for --resume, or delete it to begin anew",
+    `${path} belongs to the import of ${state.name}, not of ${name ?? "an input without a name"}`,
+    "use another file for --resume, delete it to begin anew, or say with --name that it is the same input",
   );
 }
 
@@ -37,15 +48,19 @@ export function digestOf({ raw }: Pick<FileRecord, "raw">): string {
 }
 
 /**
- * `record` is what the file has at the line that the import came to.
+ * `record` is what the input has at the place that the import came to.
  *
  * @throws Failure if it is another one than then.
  */
-export function checkSameRecord(record: FileRecord | undefined, state: ResumeState | undefined): void {
-  if (state === undefined || state.line === 0) return;
-  if (record?.line === state.line && digestOf(record) === state.digest) return;
+export function checkSameRecord(
+  record: FileRecord | undefined,
+  state: ResumeState | undefined,
+  unit: Unit,
+): void {
+  if (state === undefined || state.place === 0) return;
+  if (record?.place === state.place && digestOf(record) === state.digest) return;
   throw usageFailure(
-    `${state.file} has changed: line ${state.line} is not what it was when the import stopped`,
+    `${state.name} has changed: ${unit} ${state.place} is not what it was when the import stopped`,
     "delete the file of --resume to begin anew",
   );
 }
@@ -60,10 +75,10 @@ function parseState(path: string): ResumeState | undefined {
   }
   try {
     const state: ResumeState = JSON.parse(text);
-    const numbers = [state.line, state.accepted, state.duplicates];
+    const numbers = [state.place, state.accepted, state.duplicates];
     if (
       numbers.every(Number.isSafeInteger) &&
-      typeof state.file === "string" &&
+      typeof state.name === "string" &&
       typeof state.digest === "string"
     ) {
       return state;

@@ -1,9 +1,11 @@
 import { type EventResponse, Outcome } from "@event-ingestion/api";
 import type { EventClient, NewEvent } from "@event-ingestion/client";
-import { csvRecords, type FileRecord, ndjsonRecords } from "./file-records.ts";
+import type { FileRecord } from "./records/file-record.ts";
+import { type FileFormat, fileRecords, unitOf } from "./records/file-records.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { type Mapping, toEvent } from "./record-event.ts";
 import type { Rejects } from "./rejects.ts";
+import { withFields } from "./required-fields.ts";
 import { checkSameRecord, digestOf, type ResumeState, writeResumeState } from "./resume-state.ts";
 
 /** How records are sent. */
@@ -28,20 +30,21 @@ export interface Sending {
 /** The state is saved this often; what came since is sent again after a kill. */
 const saveMs = 1000;
 
-/** The records that are still to be sent. @throws Failure if the file is not the one that was begun. */
+/** The records that are still to be sent. @throws Failure if the file is not the one that was begun, or not what it is taken for */
 export async function* readRecords(
   chunks: AsyncIterable<Buffer>,
-  format: "ndjson" | "csv",
+  { format, fields }: { format: FileFormat; fields: Mapping["fields"] },
   saved: ResumeState | undefined,
 ): AsyncGenerator<FileRecord, void> {
-  const upTo = saved?.line ?? 0;
+  const upTo = saved?.place ?? 0;
+  const unit = unitOf(format);
   let found: FileRecord | undefined;
-  for await (const record of format === "csv" ? csvRecords(chunks) : ndjsonRecords(chunks)) {
-    if (record.line > upTo && found === undefined) checkSameRecord(found, saved);
-    if (record.line > upTo) yield record;
+  for await (const record of withFields(fileRecords(chunks, format), fields)) {
+    if (record.place > upTo && found === undefined) checkSameRecord(found, saved, unit);
+    if (record.place > upTo) yield record;
     else found = record;
   }
-  checkSameRecord(found, saved);
+  checkSameRecord(found, saved, unit);
 }
 
 /** Sends records in order; what is not accepted goes to `rejects`. @throws whatever ends it, with the state saved */
@@ -49,7 +52,7 @@ export async function sendRecords(records: AsyncIterable<FileRecord>, sending: S
   const { client, options, state, rejects, signal } = sending;
   const { batchSize, concurrency } = options;
   const pace = createRateLimit(options.eventsPerSecond, signal);
-  const mapping = { file: state.file, type: options.type, fields: options.fields };
+  const mapping = { name: state.name, type: options.type, fields: options.fields };
   let lastRead: FileRecord | undefined;
 
   async function* events(): AsyncGenerator<NewEvent & { record: FileRecord }, void> {
@@ -75,7 +78,7 @@ export async function sendRecords(records: AsyncIterable<FileRecord>, sending: S
   const advance = (record: FileRecord | undefined) => {
     if (record === undefined) return;
     answered = record;
-    state.line = record.line;
+    state.place = record.place;
   };
   try {
     for await (const { event, response } of client.ingestMany(events(), { batchSize, concurrency, signal })) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Line, splitLines, withoutMark } from "./lines.ts";
+import { type Line, splitLines } from "./lines.ts";
 
 async function* bytes(...parts: (string | Buffer)[]) {
   for (const part of parts) yield Buffer.from(part);
@@ -53,9 +53,4 @@ test("of a line without end only the beginning is held", async () => {
   const all = await collect(splitLines(bytes(...Array.from({ length: 100 }, () => chunk), "\n"), 150));
   expect(all).toMatchObject([{ line: 1, problem: "a line must be at most 150 bytes, got 10000" }]);
   expect(all[0]?.raw.length).toBeLessThanOrEqual(200);
-});
-
-test("the byte order mark is left out, once", async () => {
-  const all = await collect(splitLines(withoutMark(bytes("\ufeffa\n", "\ufeffb"))));
-  expect(all.map(({ raw }) => raw)).toEqual(["a", "\ufeffb"]);
 });
