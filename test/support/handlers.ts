@@ -16,5 +16,8 @@ export default [
   defineHandler("parse-unawaited", async (event) => {
     void Promise.resolve(event.payload).then((text) => JSON.parse(text));
   }),
+  /** Ends the process with the code in the payload. */
+  defineHandler("exit", async (event) => process.exit(Number(event.payload))),
+  defineHandler("forever", () => new Promise(() => undefined)),
   defineHandler("*", async () => undefined),
 ];

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Logger, logWorkerEvent } from "@event-ingestion/app-kit/log";
-import type { Program } from "@event-ingestion/app-kit/program";
+import { countDroppedLines } from "@event-ingestion/app-kit/log-metrics";
+import type { Program, ProgramContext } from "@event-ingestion/app-kit/program";
 import { openStore } from "@event-ingestion/app-kit/store-url";
 import { createMetrics, createServer, type Metrics } from "@event-ingestion/server";
 import type { JobStore } from "@event-ingestion/store";
@@ -30,7 +31,8 @@ const cutMs = 8000;
  *
  * @throws ConfigError, StoreError, HandlersError or the listener's error.
  */
-export async function startService(config: Config, log: Logger, stopped: Promise<unknown>): Promise<Service> {
+export async function startService(config: Config, context: ProgramContext): Promise<Service> {
+  const { log, stopped, droppedLines } = context;
   // Before anything is opened: a module that does not load is the commonest mistake.
   const handlers = await Promise.race([load(config), stopped.then(refuseToStart)]);
   await using opened = new AsyncDisposableStack();
@@ -40,6 +42,7 @@ export async function startService(config: Config, log: Logger, stopped: Promise
   log.info({ durability }, "store opened");
 
   const metrics = createMetrics(store);
+  countDroppedLines(metrics.registry, droppedLines);
   let forced = false;
   const server = createServer({
     ...config,
@@ -67,7 +70,7 @@ export async function startService(config: Config, log: Logger, stopped: Promise
     await running.disposeAsync();
     return { forced: forced || !workerEnded };
   };
-  return { url, ended: Promise.race(ended), close };
+  return { url, ended: Promise.race(ended), running: () => worker?.running() ?? [], close };
 }
 
 async function load({ handlers }: Config): Promise<readonly Handler[] | undefined> {
@@ -89,6 +92,7 @@ interface WorkerContext {
 function startWorker(config: Config, { store, handlers, metrics, log }: WorkerContext) {
   const stopping = new AbortController();
   const count = createWorkerMetrics(metrics.registry);
+  let running: Program["running"] | undefined;
   const run = runWorker({
     ...config,
     source: store,
@@ -97,6 +101,7 @@ function startWorker(config: Config, { store, handlers, metrics, log }: WorkerCo
     signal: stopping.signal,
     observe(event) {
       count(event);
+      if (event.kind === "started") running = event.running;
       logWorkerEvent(log, event);
     },
   });
@@ -104,6 +109,7 @@ function startWorker(config: Config, { store, handlers, metrics, log }: WorkerCo
   run.catch(resolve);
   return {
     ended,
+    running: () => running?.() ?? [],
     /** False: it could not give back what it held. */
     stop(): Promise<boolean> {
       stopping.abort();

@@ -1,5 +1,6 @@
 import { type Logger, logWorkerEvent } from "@event-ingestion/app-kit/log";
-import type { Program } from "@event-ingestion/app-kit/program";
+import { countDroppedLines } from "@event-ingestion/app-kit/log-metrics";
+import type { Program, ProgramContext } from "@event-ingestion/app-kit/program";
 import { StoreError } from "@event-ingestion/store";
 import { loadHandlers, runWorker, type WorkerEvent } from "@event-ingestion/worker";
 import { createWorkerMetrics } from "@event-ingestion/worker/metrics";
@@ -18,11 +19,13 @@ const drainMs = 5000;
  *
  * @throws HandlersError, or ConfigError if the health port cannot be had.
  */
-export async function startWorker(config: Config, log: Logger, stopped: Promise<unknown>): Promise<Program> {
+export async function startWorker(config: Config, context: ProgramContext): Promise<Program> {
+  const { log, stopped, droppedLines } = context;
   const handlers = await Promise.race([loadHandlers(config.handlers), stopped.then(refuseToStart)]);
   using opened = new DisposableStack();
   const connection = opened.use(connect(config, (error) => logConnection(log, config, error)));
   const registry = createRegistry(connection);
+  countDroppedLines(registry, droppedLines);
   const stopping = new AbortController();
   if (config.health !== undefined) {
     const isReady = () => connection.isUp && !stopping.signal.aborted;
@@ -31,6 +34,7 @@ export async function startWorker(config: Config, log: Logger, stopped: Promise<
   }
 
   const count = createWorkerMetrics(registry);
+  let running: Program["running"] | undefined;
   const run = runWorker({
     ...config,
     source: remoteSource(connection.transport),
@@ -39,18 +43,20 @@ export async function startWorker(config: Config, log: Logger, stopped: Promise<
     signal: stopping.signal,
     observe(event) {
       count(event);
+      if (event.kind === "started") running = event.running;
       if (!isAway(event)) logWorkerEvent(log, event);
     },
   });
   const { promise: ended, resolve } = Promise.withResolvers<Error>();
   run.catch(resolve);
-  const running = opened.move();
+  const resources = opened.move();
   return {
     ended,
+    running: () => running?.() ?? [],
     async close() {
       stopping.abort();
       await run.catch(() => undefined);
-      running.dispose();
+      resources.dispose();
       return { forced: false };
     },
   };

@@ -3,6 +3,8 @@ import type { WorkerEvent } from "@event-ingestion/worker";
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
 import { ConfigError, type Environment } from "./environment.ts";
+import { createLogOutput, type LogOutput } from "./log-output.ts";
+import { writeToStdout } from "./stdout.ts";
 
 export type { Logger };
 
@@ -26,21 +28,30 @@ export function readLogSettings(env: Environment, isTty: boolean): LogSettings {
   };
 }
 
-/**
- * JSON lines, or lines for people. To stdout in both cases, and at once: what is buffered and cannot be written would keep
- * the process from ending. A full disk under the log is no reason to stop; lines may be lost.
- */
-export function createLog({ logLevel, logFormat }: LogSettings): Logger {
-  const options = { level: logLevel, base: null };
-  // As a stream, not as a transport: a transport is a thread started from a file path, which a bundle lacks.
-  if (logFormat === "pretty") return pino(options, pretty({ translateTime: "HH:MM:ss.l", sync: true }));
-  const stdout = pino.destination({ fd: 1, sync: true, maxLength: maxWaitingBytes });
-  stdout.on("error", () => undefined);
-  return pino(options, stdout);
+/** A log, and where its lines go. */
+export interface Log {
+  log: Logger;
+  output: LogOutput;
 }
 
-/** Lines that wait for space on the disk; more are dropped. */
-const maxWaitingBytes = 1024 * 1024;
+/**
+ * JSON lines, or lines for people, on stdout. It never waits: a reader that does not keep up, or a full disk, costs lines,
+ * and a line tells how many. Lines of the last moment are not lost: `flush` of the output waits for them.
+ */
+export function createLog({ logLevel, logFormat }: LogSettings, tryWrite = writeToStdout): Log {
+  const options = { base: null };
+  // As a function, not as a transport: a transport is a thread started from a file path, which a bundle lacks.
+  const format = logFormat === "pretty" ? pretty.prettyFactory({ translateTime: "HH:MM:ss.l" }) : String;
+  let loss = "";
+  const losses = pino(options, { write: (line) => (loss = format(line)) });
+  const lossEntry = (lines: number) => {
+    losses.error({ lines }, "log lines were lost, since nobody read them");
+    return loss;
+  };
+  const output = createLogOutput({ tryWrite, lossEntry });
+  const log = pino({ ...options, level: logLevel }, { write: (line) => output.write(format(line)) });
+  return { log, output };
+}
 
 /** What a worker does, as far as an operator wants to read it. Never a result or an error of a handler. */
 export function logWorkerEvent(log: Logger, event: WorkerEvent): void {

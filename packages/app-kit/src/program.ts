@@ -1,6 +1,8 @@
 import { ConfigError } from "./environment.ts";
+import type { AttemptId } from "@event-ingestion/worker";
 import { createLog, type Logger, type LogSettings, logUnhandled } from "./log.ts";
-import { exitCodes, type Stopping, stopOnSignals } from "./stopping.ts";
+import { exitCodes, type ProcessEnd, watchProcessEnd } from "./process-end.ts";
+import { type Stopping, stopOnSignals } from "./stopping.ts";
 import { withoutSecrets } from "./without-secrets.ts";
 
 /** What runs in the process. */
@@ -9,6 +11,17 @@ export interface Program {
   close: () => Promise<{ forced: boolean }>;
   /** Resolves with the reason when it cannot go on. */
   ended: Promise<Error>;
+  /** The attempts whose handlers run now. */
+  running: () => readonly AttemptId[];
+}
+
+/** What a program gets to run with. */
+export interface ProgramContext {
+  log: Logger;
+  /** Resolves when it is to end before it has begun. */
+  stopped: Promise<unknown>;
+  /** Lines of the log that nobody read. */
+  droppedLines: () => number;
 }
 
 /** What `runProgram` is told of a binary. */
@@ -21,8 +34,8 @@ export interface ProgramOptions<C extends LogSettings, P extends Program> {
   maxArguments?: number;
   /** @throws ConfigError */
   readConfig: (isTty: boolean) => C;
-  /** What fails half way is closed again. `stopped` resolves when it is to end before it has begun. */
-  start: (config: C, log: Logger, stopped: Promise<unknown>) => Promise<P>;
+  /** What fails half way is closed again. */
+  start: (config: C, context: ProgramContext) => Promise<P>;
   /** How much longer than usual a drain may take, in ms. */
   extraDrainMs?: (config: C) => number;
   /** What is logged when it cannot go on. */
@@ -49,28 +62,48 @@ export async function runProgram<C extends LogSettings, P extends Program>(
     process.exit(exitCodes.ok);
   }
   let stopping: Stopping | undefined;
+  let end: ProcessEnd | undefined;
   try {
     refuseArguments(process.argv.slice(2), options.maxArguments);
     const config = options.readConfig(process.stdout.isTTY);
-    const log = createLog(config);
+    const { log, output } = createLog(config);
+    let program: P | undefined;
+    end = watchProcessEnd({ log, output }, () => program?.running() ?? []);
     // First, so that a signal ends a start in order as well.
-    stopping = stopOnSignals(log, drainLimitMs + (options.extraDrainMs?.(config) ?? 0));
-    const program = await options.start(config, log, stopping.begun);
-    endOnFailure(log);
-    void program.ended.then(({ message }) => {
-      log.fatal({ reason: message }, options.endedMessage);
-      setTimeout(() => process.exit(exitCodes.failed), endedLimitMs);
-      stopping?.begin(exitCodes.failed, drainLimitMs);
-    });
-    void drainOnStop(program, stopping, log);
+    stopping = stopOnSignals(log, end, drainLimitMs + (options.extraDrainMs?.(config) ?? 0));
+    const context = { log, stopped: stopping.begun, droppedLines: () => output.droppedLines };
+    endOnFailure(log, end);
+    program = await options.start(config, context);
+    endWhenOver(program, { log, stopping, end, message: options.endedMessage });
+    void drainOnStop(program, { log, stopping, end });
     return program;
   } catch (error) {
-    if (stopping?.exitCode !== undefined) process.exit(stopping.exitCode);
+    const exit = (code: number): never => end?.exit(code) ?? process.exit(code);
+    if (stopping?.exitCode !== undefined) return exit(stopping.exitCode);
     for (const line of explain(error, options.mistakes).split("\n")) {
       process.stderr.write(`${options.name}: ${line}\n`);
     }
-    return process.exit(error instanceof ConfigError ? exitCodes.badConfiguration : exitCodes.failed);
+    return exit(error instanceof ConfigError ? exitCodes.badConfiguration : exitCodes.failed);
   }
+}
+
+/** What decides about the end of the process. */
+interface Lifetime {
+  log: Logger;
+  stopping: Stopping;
+  end: ProcessEnd;
+}
+
+/** A program that cannot go on is drained as after a signal, but not for long. */
+function endWhenOver(
+  program: Program,
+  { log, stopping, end, message }: Lifetime & { message: string },
+): void {
+  void program.ended.then(({ message: reason }) => {
+    log.fatal({ reason }, message);
+    setTimeout(() => end.exit(exitCodes.failed), endedLimitMs);
+    stopping.begin(exitCodes.failed, drainLimitMs);
+  });
 }
 
 /** @throws ConfigError */
@@ -87,22 +120,22 @@ function refuseArguments(args: readonly string[], max = 0): void {
  * After an error that nothing handled nobody knows what is broken. So there is no drain, which would hand jobs back as if
  * nothing had happened: one that does this each time it runs has to count as lost, or it would do so for ever.
  */
-function endOnFailure(log: Logger): void {
+function endOnFailure(log: Logger, end: ProcessEnd): void {
   const broken = (error: unknown) => {
     logUnhandled(log, error);
-    process.exit(exitCodes.bug);
+    end.exit(exitCodes.bug);
   };
   process.on("uncaughtException", broken).on("unhandledRejection", broken);
 }
 
-async function drainOnStop(program: Program, stopping: Stopping, log: Logger): Promise<void> {
+async function drainOnStop(program: Program, { log, stopping, end }: Lifetime): Promise<void> {
   const exitCode = await stopping.begun;
   try {
     const { forced } = await program.close();
-    process.exit(exitCode || (forced ? exitCodes.failed : exitCodes.ok));
+    end.exit(exitCode || (forced ? exitCodes.failed : exitCodes.ok));
   } catch (error) {
     log.fatal({ err: error }, "the drain failed");
-    process.exit(exitCodes.bug);
+    end.exit(exitCodes.bug);
   }
 }
 

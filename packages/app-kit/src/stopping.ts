@@ -1,7 +1,6 @@
+import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
-
-/** What the process ends with. */
-export const exitCodes = { ok: 0, failed: 1, badConfiguration: 2, bug: 70, impatient: 130 } as const;
+import { exitCodes, type ProcessEnd } from "./process-end.ts";
 
 /** How the process comes to its end. */
 export interface Stopping {
@@ -13,23 +12,26 @@ export interface Stopping {
   begin(exitCode: number, limitMs: number): void;
 }
 
+/** What has to log why it kills the process has so much longer. */
+const blockedMs = 500;
+
 /** SIGTERM and SIGINT are reasons to end within `limitMs`; a second one does not wait. */
-export function stopOnSignals(log: Logger, limitMs: number): Stopping {
+export function stopOnSignals(log: Logger, end: ProcessEnd, limitMs: number): Stopping {
   const { promise: begun, resolve } = Promise.withResolvers<number>();
   let exitCode: number | undefined;
   const begin = (code: number, withinMs: number) => {
     if (exitCode !== undefined) return;
     exitCode = code;
+    killAfter(withinMs + blockedMs);
     setTimeout(() => {
       log.error({ limitMs: withinMs }, "the drain took too long, the rest is cut");
-      // process.exit would wait for a thread that hangs in a system call.
-      process.kill(process.pid, "SIGKILL");
+      end.kill();
     }, withinMs);
     resolve(code);
   };
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.on(name, () => {
-      if (exitCode !== undefined) process.exit(exitCodes.impatient);
+      if (exitCode !== undefined) end.exit(exitCodes.impatient);
       begin(exitCodes.ok, limitMs);
     });
   }
@@ -40,4 +42,15 @@ export function stopOnSignals(log: Logger, limitMs: number): Stopping {
       return exitCode;
     },
   };
+}
+
+/**
+ * Kills the process from a thread of its own, so that a handler that blocks the main thread cannot prevent it. Where no
+ * thread can be had, the timer of the main thread has to do.
+ */
+function killAfter(ms: number): void {
+  const code = `setTimeout(() => process.kill(process.pid, "SIGKILL"), ${ms})`;
+  // Without the flags and preloads of the main thread, which are none of its business.
+  const thread = new Worker(code, { eval: true, env: {}, execArgv: [] });
+  thread.on("error", () => undefined).unref();
 }

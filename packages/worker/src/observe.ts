@@ -15,8 +15,8 @@ export type AbandonReason = "timeout" | "lost" | "shutdown";
 
 /** What a worker tells about itself; logs, metrics and tests all come from here. Never holds a payload or a result. */
 export type WorkerEvent =
-  /** A session is open: jobs are taken. Told again after a lost session. */
-  | { kind: "started"; worker: string }
+  /** A session is open: jobs are taken. Told again after a lost session. `running` gives the attempts whose handlers run. */
+  | { kind: "started"; worker: string; running: () => AttemptId[] }
   /**
    * The verdict on an attempt is stored. "retry" is told as "dead" when the budget is spent. `durationMs` is the time in
    * the handler, 0 if it never ran.

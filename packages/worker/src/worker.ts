@@ -72,7 +72,7 @@ async function serve(settings: WorkerSettings, { session, openedAt }: Opened): P
     }
   };
 
-  observe({ kind: "started", worker: name });
+  observe({ kind: "started", worker: name, running: dispatcher.attempts });
   const onCancelRequested = dispatcher.cancel;
   const lease = { source, session, openedAt, onCancelRequested, observe };
   const lost = holdLease({ ...lease, renewing: renewing.signal, over: over.signal });

@@ -1,5 +1,6 @@
 import type { JobId, Leased, Session } from "@event-ingestion/store";
 import { defaultType, type Handler } from "../handler.ts";
+import type { AttemptId } from "../observe.ts";
 import type { WorkerSettings } from "../options.ts";
 import { createOutbox } from "./outbox.ts";
 import { createRunner } from "./runner.ts";
@@ -12,6 +13,8 @@ const maxStarts = 256;
 
 /** Moves the jobs of one session from claim to settled verdict. */
 export interface Dispatcher {
+  /** The attempts whose handlers run now and whose outcome counts. */
+  attempts: () => AttemptId[];
   /** There may be due jobs: asks the store, now or as soon as there is room. */
   wake: () => void;
   /** Somebody asked to cancel these jobs. */
@@ -125,6 +128,7 @@ export function createDispatcher({ settings, session, over }: DispatcherOptions)
   };
 
   return {
+    attempts: runner.attempts,
     wake() {
       mayHaveJobs = true;
       schedule();

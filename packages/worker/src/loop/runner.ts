@@ -18,6 +18,8 @@ export interface Settlement {
 export interface Runner {
   /** Handlers whose outcome counts. */
   readonly running: number;
+  /** Which attempts these are. */
+  attempts: () => AttemptId[];
   /** Calls the handler at once; `onSettled` is told once, unless the attempt is interrupted before. */
   start(job: Leased, handler: Handler): void;
   /** Aborts the signals of these jobs. What succeeds nevertheless counts as a success, what throws is cancelled. */
@@ -98,6 +100,7 @@ export function createRunner(
     get running() {
       return runs.size;
     },
+    attempts: () => [...runs].map(({ job }) => attemptId(job)),
     start(job, handler) {
       const run: Run = {
         job,
