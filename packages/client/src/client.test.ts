@@ -206,6 +206,31 @@ describe("waitUntilDone", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test("asks a last time when its timeout is over, and not before", async () => {
+    // By itself it would ask after 0, 100, 300 and 700 ms, then after 1,500.
+    const processing = Array.from({ length: 4 }, () => ({ status: "processing" }));
+    const { client, asked } = job(...processing, { status: "done" });
+    const start = performance.now();
+    const done = client.waitUntilDone(jobId, { timeoutMs: 1000, pollMs: 100 });
+    await vi.advanceTimersByTimeAsync(1000);
+    await expect(done).resolves.toMatchObject({ status: "done" });
+    expect(asked.map((at) => Math.round(at - start))).toEqual([0, 100, 300, 700, 1000]);
+  });
+
+  test("has time for its last question, however little there was for all", async () => {
+    const transport = createRouterTransport(({ service }) =>
+      service(EventService, {
+        async getStatus() {
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          return { jobId, status: "done" };
+        },
+      }),
+    );
+    const done = createEventClient({ transport }).waitUntilDone(jobId, { timeoutMs: 1 });
+    await vi.advanceTimersByTimeAsync(500);
+    await expect(done).resolves.toMatchObject({ status: "done" });
+  });
+
   test("outlives an outage", async () => {
     const { client } = job(unavailable(), unavailable(), { status: "done" });
     const done = client.waitUntilDone(jobId);

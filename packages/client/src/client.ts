@@ -52,12 +52,16 @@ export interface EventClient {
   /** Where a job stands; an unknown id has the status "not found". */
   status(jobId: string, options?: CallOptions): Promise<StatusResponse>;
   /**
-   * Asks for the status until it is not "processing" any more: "done", "failed", "cancelled" or "not found".
+   * Asks for the status until it is not "processing" any more: "done", "failed", "cancelled" or "not found". It asks a
+   * last time when `timeoutMs` are over.
    *
-   * @throws ConnectError DEADLINE_EXCEEDED after `timeoutMs`.
+   * @throws ConnectError DEADLINE_EXCEEDED if the job is still processing then.
    */
   waitUntilDone(jobId: string, options?: WaitOptions): Promise<StatusResponse>;
 }
+
+/** How long the last question of `waitUntilDone` may take, in ms; a guess. */
+const lastQuestionMs = 1000;
 
 /**
  * A client of the event ingestion service, for servers and browsers.
@@ -105,16 +109,19 @@ export function createEventClient(given: EventClientOptions): EventClient {
       if (timeoutMs !== undefined) checkTimeout(timeoutMs);
       const deadline = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
       for (let pauseMs = pollMs; ; pauseMs = Math.min(2 * pauseMs, 32 * pollMs)) {
-        const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
-        const job = await status(jobId, { signal, timeoutMs: Math.min(leftMs, client.timeoutMs) });
+        const leftMs = Math.ceil(deadline - performance.now());
+        // A timer may end within its last millisecond, so what is left then is no time for a question.
+        const isLast = leftMs <= 1;
+        const askMs = Math.min(isLast ? lastQuestionMs : leftMs, client.timeoutMs);
+        const job = await status(jobId, { signal, timeoutMs: askMs });
         if (job.status !== "processing") return job;
-        if (performance.now() + pauseMs >= deadline) {
+        if (isLast) {
           throw new ConnectError(
             `job ${jobId} is still processing after ${timeoutMs} ms`,
             Code.DeadlineExceeded,
           );
         }
-        await pause(pauseMs, signal);
+        await pause(Math.min(pauseMs, Math.max(0, deadline - performance.now())), signal);
       }
     },
   };
