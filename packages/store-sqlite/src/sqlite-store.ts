@@ -9,7 +9,7 @@ import {
   createHints,
   findViolation,
 } from "@event-ingestion/store";
-import type { CheckSkipped } from "./database/connection.ts";
+import type { FileEvent } from "./database/connection.ts";
 import { invalid } from "./database/errors.ts";
 import { packEvents, unpackAppended, unpackLeased } from "./operations/event-columns.ts";
 import { limits } from "./limits.ts";
@@ -30,8 +30,11 @@ export interface SqliteOptions {
   clockOffset?: SharedArrayBuffer;
 }
 
-/** `check-skipped`: the file is so large that it was not read through when it was opened. */
-export type SqliteEvent = CheckSkipped;
+/**
+ * - check-skipped: the file is so large that it was not read through when it was opened.
+ * - migrated: the file was of an earlier version. Earlier programs refuse it from now on.
+ */
+export type SqliteEvent = FileEvent;
 
 /**
  * Opens the store in a file (`sqlite:./data/events.db`, made if it is missing, with its folders) or in memory

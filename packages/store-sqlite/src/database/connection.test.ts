@@ -223,7 +223,18 @@ test("a newer store is refused with both versions", async () => {
   pragma(db, "user_version = 7");
   db.close();
   expect(await refusal(file)).toMatchObject({ outcome: "notApplied", reason: "incompatible" });
-  expect((await refusal(file)).message).toContain("schema version 7, this program reads 2");
+  expect((await refusal(file)).message).toContain("schema version 7, this program knows versions up to 2");
+});
+
+test("a store of version 1, which was never released, is refused by name", async () => {
+  using folder = tempFolder();
+  const file = folder.file("events.db");
+  await closedStore(file);
+  const db = openDatabase(file);
+  pragma(db, "user_version = 1");
+  db.close();
+  expect(await refusal(file)).toMatchObject({ reason: "incompatible" });
+  expect((await refusal(file)).message).toContain("schema version 1, which was never released");
 });
 
 test("other table definitions are damage", async () => {

@@ -9,7 +9,7 @@ import { type Known, checkIdentity, isSignedOpen } from "./identity.ts";
 import { describeHolder } from "./lock-info.ts";
 import { explainWrite } from "./space.ts";
 import { exists, keepLog, logPathOf } from "./place.ts";
-import { applicationId, createSchema, expectedSchemaText, schemaText, schemaVersion } from "./schema.ts";
+import { applicationId, expectedSchemaText, migrate, schemaText, schemaVersions } from "./schema.ts";
 
 /** Larger files would keep a start waiting for seconds. */
 const maxCheckedBytes = 256 * 1024 * 1024;
@@ -24,15 +24,29 @@ export interface CheckSkipped {
 /** A database in memory: the same tables, without anything that concerns a file. */
 export function openMemory(): Database {
   const db = openMemoryDatabase();
-  createSchema(db);
+  migrate(db, 0);
   return db;
 }
 
+/** A file of an earlier version was brought to the version of this program, and earlier programs refuse it. */
+export interface Migrated {
+  kind: "migrated";
+  file: string;
+  /** Schema versions. */
+  from: number;
+  to: number;
+}
+
+/** What an operator should know about a file that is being opened. */
+export type FileEvent = CheckSkipped | Migrated;
+
 /** How a file is opened. */
 export interface OpenOptions {
-  observe: (event: CheckSkipped) => void;
+  observe: (event: FileEvent) => void;
   /** The store that this process has had open. Nothing is made then, and no other store is opened. */
   known?: Known | undefined;
+  /** For tests: others than those of this version. */
+  migrations?: readonly string[];
 }
 
 /**
@@ -61,21 +75,30 @@ export function openFile(file: string, options: OpenOptions): Database {
 }
 
 function prepare(db: Database, file: string, options: OpenOptions & { hadLog: boolean }): void {
-  const { observe, known, hadLog } = options;
+  const { observe, known, hadLog, migrations } = options;
   // Before anything is read, so that the first read takes the lock for good.
   set(db, "locking_mode", "exclusive");
-  const isNew = identify(db, file, known) === "new";
+  const version = identify(db, file, options);
   for (const [name, value] of pragmas) set(db, name, value);
-  if (isNew) createSchema(db);
-  if (schemaText(db) !== expectedSchemaText()) {
-    throw damaged(`store ${file} is damaged (its table definitions differ)`);
+  if (version > 0) {
+    checkSchema(db, file, expectedSchemaText(version, migrations));
+    if (!hadLog && isSignedOpen(db)) throw logMissing(file, known);
+    if (known !== undefined) checkIdentity(db, file, known);
+    // A process that was killed between write and fsync leaves its commit in the kernel's memory: visible, and gone
+    // with the next power cut. Nothing is said about such a commit before it is on the disk.
+    makeDurable(db, file);
+    check(db, file, observe);
   }
-  if (!hadLog && isSignedOpen(db)) throw logMissing(file, known);
-  if (known !== undefined) checkIdentity(db, file, known);
-  // A process that was killed between write and fsync leaves its commit in the kernel's memory: visible, and gone
-  // with the next power cut. Nothing is said about such a commit before it is on the disk.
+  const { last } = schemaVersions(migrations);
+  if (version === last) return;
+  migrate(db, version, migrations);
+  checkSchema(db, file, expectedSchemaText(last, migrations));
   makeDurable(db, file);
-  check(db, file, observe);
+  if (version > 0) observe({ kind: "migrated", file, from: version, to: last });
+}
+
+function checkSchema(db: Database, file: string, expected: string): void {
+  if (schemaText(db) !== expected) throw damaged(`store ${file} is damaged (its table definitions differ)`);
 }
 
 /** Where there is no room to move the log into the database file, it is brought to the disk as it is. */
@@ -109,32 +132,39 @@ function set(db: Database, name: string, value: string | number): void {
   pragma(db, `${name} = ${value}`);
   const got = pragma(db, name);
   if (got !== value) {
-    throw new StoreError("notApplied", "incompatible", `PRAGMA ${name} must be ${value}, got ${String(got)}`);
+    throw incompatible(`PRAGMA ${name} must be ${value}, got ${String(got)}`);
   }
 }
 
-function identify(db: Database, file: string, known: Known | undefined): "new" | "ours" {
+/** The version of its tables: 0 if it has none. @throws StoreError if it is not a store that can be read */
+function identify(db: Database, file: string, { known, migrations }: OpenOptions): number {
   const id = pragma(db, "application_id");
-  const version = pragma(db, "user_version");
+  const version = Number(pragma(db, "user_version"));
   if (id === 0 && version === 0 && schemaText(db) === "[]") {
     if (known !== undefined) throw missing(file);
     if (hasInfo(file)) throw damaged(`store ${file} is empty`);
-    return "new";
+    return 0;
   }
-  if (id !== applicationId) {
-    throw new StoreError("notApplied", "incompatible", `${file} is a database of another program`);
-  }
-  if (version !== schemaVersion) {
-    throw new StoreError(
-      "notApplied",
-      "incompatible",
-      `store ${file} has schema version ${String(version)}, this program reads ${schemaVersion}`,
+  if (id !== applicationId) throw incompatible(`${file} is a database of another program`);
+  const { first, last } = schemaVersions(migrations);
+  if (version > last) {
+    throw incompatible(
+      `store ${file} has schema version ${version}, this program knows versions up to ${last}: use the newer program that wrote it`,
     );
   }
-  return "ours";
+  if (version < first) {
+    throw incompatible(
+      `store ${file} has schema version ${version}, which was never released; this program reads versions from ${first}`,
+    );
+  }
+  return version;
 }
 
-function check(db: Database, file: string, observe: (event: CheckSkipped) => void): void {
+function incompatible(message: string): StoreError {
+  return new StoreError("notApplied", "incompatible", message);
+}
+
+function check(db: Database, file: string, observe: (event: FileEvent) => void): void {
   const bytes = statSync(file).size;
   if (bytes > maxCheckedBytes) {
     observe({ kind: "check-skipped", file, bytes });

@@ -1,6 +1,6 @@
 import { StoreError } from "@event-ingestion/store";
 import { prepareCheckpoint } from "./checkpointer.ts";
-import { type CheckSkipped, openFile, openMemory } from "./connection.ts";
+import { type FileEvent, openFile, openMemory } from "./connection.ts";
 import type { Database } from "./driver.ts";
 import { unavailable } from "./errors.ts";
 import { type Identity, signClosed, signOpen } from "./identity.ts";
@@ -32,7 +32,7 @@ export interface Medium {
 /** `file` is an absolute path. */
 export function fileMedium(
   file: string,
-  { reserveBytes, observe }: { reserveBytes: number; observe: (event: CheckSkipped) => void },
+  { reserveBytes, observe }: { reserveBytes: number; observe: (event: FileEvent) => void },
 ): Medium {
   let place: Place | undefined;
   let identity: Identity | undefined;

@@ -3,14 +3,11 @@ import { type Database, openMemoryDatabase, pragma, query } from "./driver.ts";
 /** "EVNT": marks a SQLite file as one of ours. */
 export const applicationId = 0x45564e54;
 
-/** `user_version` of the files that this code reads and writes. A higher one was written by a newer version. */
-export const schemaVersion = 2;
-
 // job is slim and the only table whose rows are updated; a change rewrites its row, so what never changes is in body.
 // run_at is set exactly while a QUEUED job waits for an instant or was given back, session exactly while it is RUNNING.
 // cancel is 1 while a RUNNING job is asked to stop; when a job ends it takes the lead that the wall clock has then over the
 // steady time, by which finished_at is to be understood.
-const tables = `
+const version2 = `
 CREATE TABLE job(
   seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, salt INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 1,
   attempts INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0,
@@ -34,13 +31,31 @@ CREATE TABLE session(
 CREATE TABLE meta(k INTEGER PRIMARY KEY, v INTEGER NOT NULL);
 `;
 
-/** Makes the tables in an empty database, in one transaction. */
-export function createSchema(db: Database): void {
-  db.exec("BEGIN IMMEDIATE");
-  db.exec(tables);
-  pragma(db, `application_id = ${applicationId}`);
-  pragma(db, `user_version = ${schemaVersion}`);
-  db.exec("COMMIT");
+/** Version 1 was never released. */
+const firstVersion = 2;
+
+/**
+ * What leads from each version of the tables to the next; the first makes an empty file one of version 2. Never change one
+ * that was released: new files go the same way, so that their definitions are those of migrated files to the letter. A new
+ * column that never changes enters the checksum of a job only where it is set, or older rows would fail their check.
+ */
+export const allMigrations: readonly string[] = [version2];
+
+/** `user_version` of an empty file, and of the files that this code reads and writes after it has migrated them. */
+export function schemaVersions(migrations: readonly string[] = allMigrations): {
+  empty: number;
+  first: number;
+  last: number;
+} {
+  return { empty: 0, first: firstVersion, last: firstVersion + migrations.length - 1 };
+}
+
+/** Brings a file of version `from` to the last one, each step in one transaction. `migrations` differ in tests only. */
+export function migrate(db: Database, from: number, migrations: readonly string[] = allMigrations): void {
+  for (const [index, sql] of migrations.entries()) {
+    const version = firstVersion + index;
+    if (version > from) step(db, { sql, version });
+  }
 }
 
 /** The definitions as the file holds them; a byte that flips in there can change the meaning of every row. */
@@ -50,13 +65,27 @@ export function schemaText(db: Database): string {
   );
 }
 
-/** What `schemaText` gives for an undamaged file. */
-export function expectedSchemaText(): string {
+/** What `schemaText` gives for an undamaged file of that version. */
+export function expectedSchemaText(version: number, migrations: readonly string[] = allMigrations): string {
   const db = openMemoryDatabase();
   try {
-    db.exec(tables);
+    migrate(db, 0, migrations.slice(0, version - firstVersion + 1));
     return schemaText(db);
   } finally {
     db.close();
+  }
+}
+
+function step(db: Database, { sql, version }: { sql: string; version: number }): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    db.exec(sql);
+    pragma(db, `application_id = ${applicationId}`);
+    pragma(db, `user_version = ${version}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    // After a full disk SQLite has rolled back by itself.
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
   }
 }

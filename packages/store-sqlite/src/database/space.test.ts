@@ -1,4 +1,5 @@
 import { existsSync, symlinkSync, writeFileSync } from "node:fs";
+import { needs } from "@event-ingestion/needs";
 import { expect, test } from "vitest";
 import { tempFolder } from "../testing/temp-folder.ts";
 import { severity } from "./errors.ts";
@@ -17,8 +18,9 @@ test("a failed write where there is room is the disk's fault, and the probe is r
   expect(existsSync(`${file}-probe`)).toBe(false);
 });
 
-test.skipIf(!existsSync("/dev/full"))(
-  "where there is no room, a failed write is no fault of the disk; a failed fsync is, since what was written may be lost (needs /dev/full)",
+test(
+  "where there is no room, a failed write is no fault of the disk; a failed fsync is, since what was written may be lost",
+  needs("/dev/full"),
   () => {
     using folder = tempFolder();
     const file = folder.file("events.db");

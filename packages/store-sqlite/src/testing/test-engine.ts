@@ -1,5 +1,5 @@
 import { openMemoryDatabase, type Database } from "../database/driver.ts";
-import { createSchema } from "../database/schema.ts";
+import { migrate } from "../database/schema.ts";
 import { createEngine, type Engine } from "../thread/engine.ts";
 
 /** An engine in this thread over a database in memory, with a clock that says what the test wants. */
@@ -8,7 +8,7 @@ export function createTestEngine(clock: { now: () => number } = { now: () => 0 }
   engine: Engine;
 } {
   const db = openMemoryDatabase();
-  createSchema(db);
+  migrate(db, 0);
   const { now } = clock;
   const engine = createEngine(db, {
     file: "test",

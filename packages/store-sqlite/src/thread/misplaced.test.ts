@@ -121,7 +121,7 @@ test("a symbolic link that leads elsewhere is noticed", async () => {
 });
 
 test(
-  "after a failed disk, a store that was moved is not made anew, and goes on when it is back (needs strace)",
+  "after a failed disk, a store that was moved is not made anew, and goes on when it is back",
   needs("strace"),
   async () => {
     using folder = tempFolder();
@@ -149,7 +149,7 @@ test(
 );
 
 test(
-  "a relative path leads to the same store after a change of the working directory and a failed disk (needs strace)",
+  "a relative path leads to the same store after a change of the working directory and a failed disk",
   needs("strace"),
   async () => {
     using folder = tempFolder();

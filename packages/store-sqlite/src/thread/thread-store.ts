@@ -2,7 +2,7 @@ import type { JobId, JobStore, StoreError } from "@event-ingestion/store";
 import { type Connection, createAvailability, logTooLarge, maxLogBytes } from "./availability.ts";
 import { createCheckpointer } from "../database/checkpointer.ts";
 import { createClock } from "../operations/clock.ts";
-import type { CheckSkipped } from "../database/connection.ts";
+import type { FileEvent } from "../database/connection.ts";
 import { createDueTimer } from "./due-timer.ts";
 import { type Call, type Outcome, createEngine } from "./engine.ts";
 import { type Failure, severity, toFailure, toStoreError, unavailable } from "../database/errors.ts";
@@ -27,7 +27,7 @@ export type Told =
   | { kind: "answers"; answers: Answer[] }
   | { kind: "changed"; work: boolean; jobs: JobId[]; all?: boolean }
   | { kind: "health"; health: JobStore["health"] }
-  | { kind: "observed"; event: CheckSkipped };
+  | { kind: "observed"; event: FileEvent };
 
 /** The store as it lives in its thread. */
 export interface ThreadStore {
@@ -41,7 +41,7 @@ export interface ThreadStore {
 /** @throws StoreError if the store cannot be opened */
 export function openThreadStore(options: ThreadOptions, tell: (told: Told) => void): ThreadStore {
   const { reserveBytes } = options;
-  const observe = (event: CheckSkipped) => tell({ kind: "observed", event });
+  const observe = (event: FileEvent) => tell({ kind: "observed", event });
   const medium =
     options.file === undefined ? memoryMedium() : fileMedium(options.file, { reserveBytes, observe });
   const file = medium.name;
