@@ -88,8 +88,8 @@ test.each([
   },
   {
     what: "does not parse",
-    file: "export default [",
-    message: /cannot load handlers from .*handlers\.mjs.*/,
+    file: "// a comment\nexport default [a b];",
+    message: /cannot load handlers from .*handlers\.mjs.*Unexpected identifier 'b' \(\/.*handlers\.mjs:2\)/,
   },
   {
     what: "throws",
@@ -119,6 +119,21 @@ test.each([
   expect(stderr).toMatch(message);
   expect(stderr.trim().split("\n")).toHaveLength(1);
   expect(status).toBe(1);
+});
+
+test("a promise that a handlers module rejects unseen: one fatal line that says where, exit 70", () => {
+  using dir = tempDir();
+  const path = join(dir.path, "handlers.mjs");
+  writeFileSync(path, "void Promise.reject(new RangeError('unseen')); await new Promise(() => {});");
+  const env = { STORE_URL: "sqlite::memory:", HANDLERS: path, LOG_FORMAT: "json" };
+  const { status, stdout, stderr } = start(env);
+  expect(JSON.parse(stdout)).toMatchObject({
+    level: 60,
+    msg: "stopping after an error that nothing handled",
+    error: "RangeError",
+    stack: expect.stringContaining("handlers.mjs:1"),
+  });
+  expect([status, stderr]).toEqual([70, ""]);
 });
 
 test("V8 has its flags before any code of a user runs", () => {

@@ -124,7 +124,8 @@ export function checkHandlers(name: string, value: unknown): readonly Handler[] 
   return [...handlers.values()];
 }
 
-function isHandler(value: unknown): value is Handler {
+/** Knows the handlers of every copy of this package. */
+export function isHandler(value: unknown): value is Handler {
   return hasMark(value, handlerMark);
 }
 

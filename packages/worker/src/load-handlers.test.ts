@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { HandlersError } from "./handler.ts";
 import { loadHandlers } from "./load-handlers.ts";
@@ -9,20 +10,31 @@ const handler = JSON.stringify(new URL("handler.ts", import.meta.url).href);
 const expected = "expected a module whose default export is an array of handlers made by defineHandler";
 
 /** A module with this text, gone after the test. */
-async function setup(text: string): Promise<string> {
+async function setup(text: string, name = "handlers.ts"): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "handlers-"));
   onTestFinished(() => rm(folder, { recursive: true }));
-  const file = join(folder, "handlers.ts");
+  const file = join(folder, name);
   await writeFile(file, text);
   return file;
 }
 
-const good = `import { defineHandler } from ${handler};
-export default [defineHandler("a", async (): Promise<string> => "done"), defineHandler("*", async () => {})];`;
+const defining = `import { defineHandler } from ${handler};\n`;
+const good = `${defining}export default [defineHandler("a", async (): Promise<string> => "done"), defineHandler("*", async () => {})];`;
 
 test("a module gives its handlers", async () => {
   const file = await setup(good);
   expect((await loadHandlers(file)).map(({ type }) => type)).toEqual(["a", "*"]);
+});
+
+test("a module that TypeScript or Babel made CommonJS gives its handlers", async () => {
+  const file = await setup(
+    `"use strict";
+    Object.defineProperty(exports, "__esModule", { value: true });
+    const worker = require(${JSON.stringify(fileURLToPath(new URL("handler.ts", import.meta.url)))});
+    exports.default = [(0, worker.defineHandler)("a", async () => "done")];`,
+    "handlers.cjs",
+  );
+  expect((await loadHandlers(file)).map(({ type }) => type)).toEqual(["a"]);
 });
 
 test("a relative path starts at the working directory", async () => {
@@ -39,6 +51,18 @@ test.for([
   [
     "export default [async () => {}];",
     "its default export must hold only handlers made by defineHandler, got a value of type function at index 0",
+  ],
+  [
+    "export default Promise.resolve([]);",
+    'its default export is a promise; await it: "export default await …"',
+  ],
+  [
+    "export default async () => {};",
+    'its default export is a function; make it a handler in an array: "export default [defineHandler("*", …)]"',
+  ],
+  [
+    `${defining}export default defineHandler("a", async () => {});`,
+    'its default export is one handler; make it an array: "export default [defineHandler(…)]"',
   ],
   [good.replace('"*"', '"a"'), 'its default export must have one handler for each type, got two for "a"'],
   ['throw "no configuration";', "it threw no configuration"],

@@ -1,10 +1,8 @@
-import { resolve } from "node:path";
 import { stat } from "node:fs/promises";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { checkHandlers, type Handler, HandlersError } from "./handler.ts";
-import { errorText } from "./verdict.ts";
-
-const expected = "expected a module whose default export is an array of handlers made by defineHandler";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { checkHandlers, type Handler, HandlersError, isHandler } from "./handler.ts";
+import { expectedModule, loadProblem } from "./load-problem.ts";
 
 /** How a handlers module is loaded. */
 export interface LoadOptions {
@@ -31,31 +29,33 @@ export async function loadHandlers(
   try {
     return await Promise.race([importHandlers(file), tooLate.promise]);
   } catch (error) {
-    throw new HandlersError(`cannot load handlers from "${file}": ${problem(error, file)}`, { cause: error });
+    const problem = await loadProblem(error, file);
+    throw new HandlersError(`cannot load handlers from "${file}": ${problem}`, { cause: error });
   } finally {
     clearTimeout(timer);
   }
 }
 
 async function importHandlers(file: string): Promise<readonly Handler[]> {
-  if (!(await stat(file)).isFile()) throw new HandlersError(`it is not a file; ${expected}`);
+  if (!(await stat(file)).isFile()) throw new HandlersError(`it is not a file; ${expectedModule}`);
   const module: { default?: unknown } = await import(pathToFileURL(file).href);
-  if (!("default" in module)) throw new HandlersError(`it has no default export; ${expected}`);
-  return checkHandlers("its default export", module.default);
+  if (!("default" in module)) throw new HandlersError(`it has no default export; ${expectedModule}`);
+  const exported = isCompiled(module.default) ? module.default.default : module.default;
+  const nearly = nearlyHandlers(exported);
+  if (nearly !== undefined) throw new HandlersError(`its default export is ${nearly}`);
+  return checkHandlers("its default export", exported);
 }
 
-function problem(error: unknown, file: string): string {
-  if (!(error instanceof Error)) return `it threw ${errorText(error)}`;
-  if (error instanceof HandlersError) return error.message;
-  // The same code comes from a file that the module itself opens while it is imported.
-  const missing = "code" in error && error.code === "ENOENT" && "path" in error && error.path === file;
-  return missing ? `there is no such file; ${expected}` : `${error.name}: ${error.message}${place(error)}`;
+/** Whether that is an ES module that TypeScript or Babel has made a CommonJS one: its default export is a property. */
+function isCompiled(exported: unknown): exported is { default: unknown } {
+  if (typeof exported !== "object" || exported === null) return false;
+  return "__esModule" in exported && "default" in exported;
 }
 
-/** " (/path/handlers.ts:7)" if the stack names it, on its first line as for wrong syntax, or as where it was thrown. */
-function place({ stack = "" }: Error): string {
-  const places = stack.matchAll(/(?:^|[( ])(?:file:\/\/)?(\/[^\s()]+?:\d+)(?::\d+)?\)?$/gm);
-  const here = fileURLToPath(import.meta.url);
-  const found = Array.from(places, ([, where = ""]) => where).find((where) => !where.startsWith(here));
-  return found === undefined ? "" : ` (${found})`;
+/** What somebody exported who was close, and what to write instead. */
+function nearlyHandlers(exported: unknown): string | undefined {
+  if (exported instanceof Promise) return 'a promise; await it: "export default await …"';
+  if (isHandler(exported)) return 'one handler; make it an array: "export default [defineHandler(…)]"';
+  if (typeof exported !== "function") return undefined;
+  return 'a function; make it a handler in an array: "export default [defineHandler("*", …)]"';
 }

@@ -79,6 +79,50 @@ test.for<[unknown, string]>([
   expect(errorText(thrown)).toBe(text);
 });
 
+/** A chain of that many errors, each the cause of the one before. */
+const chain = (length: number): Error =>
+  length === 1 ? new Error("e1") : new Error(`e${length}`, { cause: chain(length - 1) });
+
+test.for<[string, unknown, string]>([
+  [
+    "a cause",
+    new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") }),
+    "fetch failed (cause: connect ECONNREFUSED)",
+  ],
+  ["a cause that is a text", new Error("no", { cause: "out of paper" }), "no (cause: out of paper)"],
+  ["a chain of causes", chain(3), "e3 (cause: e2 (cause: e1))"],
+  [
+    "an AggregateError",
+    new AggregateError([new Error("a"), "b", new Error("c", { cause: "d" })], "All promises were rejected"),
+    "All promises were rejected (errors: a; b; c (cause: d))",
+  ],
+  [
+    "a cause with errors and without a message",
+    new Error("fetch failed", { cause: new AggregateError([new Error("::1"), new Error("127.0.0.1")]) }),
+    "fetch failed (cause: AggregateError (errors: ::1; 127.0.0.1))",
+  ],
+  ["a Reject with a cause", new Reject("bad amount", { cause: new Error("NaN") }), "bad amount (cause: NaN)"],
+])("%s is told", ([, thrown, text]) => {
+  expect(errorText(thrown)).toBe(text);
+});
+
+test("errors in a circle are told once each, and of very many the first", () => {
+  const circle = new Error("a");
+  circle.cause = new AggregateError([circle, new Error("c", { cause: circle })], "b");
+  expect(errorText(circle)).toBe("a (cause: b (errors: c))");
+  expect(errorText(chain(1000))).toMatch(/^e1000 \(cause: e999 .*e985\)+$/);
+  const errors = Array.from({ length: 1000 }, (_, n) => new Error(`e${n}`));
+  expect(errorText(new AggregateError(errors, "many"))).toMatch(/^many \(errors: e0; e1; .*; e14\)$/);
+});
+
+test("a cause that throws when it is looked at is left out", () => {
+  const thrown = Object.defineProperty(new Error("broken"), "cause", { get: refuse });
+  expect(errorText(thrown)).toBe("broken");
+  expect(errorText(new Error("broken", { cause: new Proxy({}, { get: refuse }) }))).toBe(
+    "broken (cause: a value of type object was thrown)",
+  );
+});
+
 test("what cannot become text by itself is told all the same", () => {
   expect(errorText(Symbol("odd"))).toBe("Symbol(odd)");
   expect(errorText(Object.create(null))).toBe("a value of type object was thrown");

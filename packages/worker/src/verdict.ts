@@ -50,11 +50,43 @@ export function plainRetry(token: FailedToken, error: string, policy: RetryPolic
   return { jobId, attempt, as: "retry", delayMs, error };
 }
 
-/** Any thrown value as text that a store takes, never throwing itself: at most 4,096 bytes, well formed, without U+0000. */
+/**
+ * Any thrown value as text that a store takes, never throwing itself: at most 4,096 bytes, well formed, without U+0000. What
+ * caused an error is told with it, and so are the errors of an AggregateError.
+ */
 export function errorText(thrown: unknown): string {
-  const text = rawText(thrown).slice(0, maxErrorBytes).replaceAll("\0", "\uFFFD").toWellFormed();
+  const text = textWithCauses(thrown, new Set())
+    .slice(0, maxErrorBytes)
+    .replaceAll("\0", "\uFFFD")
+    .toWellFormed();
   const { read } = encoder.encodeInto(text, new Uint8Array(maxErrorBytes));
   return text.slice(0, read);
+}
+
+/** Errors that one text tells of; more, and those in a circle, are left out. */
+const maxTold = 16;
+
+function textWithCauses(thrown: unknown, told: Set<unknown>): string {
+  told.add(thrown);
+  const untold = (part: unknown) => !told.has(part) && told.size < maxTold;
+  const textOf = (part: unknown) => textWithCauses(part, told).trim();
+  const { causes, errors } = partsOf(thrown);
+  const cause = causes.filter(untold).map((part) => ` (cause: ${textOf(part)})`);
+  const parts = errors.flatMap((part) => (untold(part) ? [textOf(part)] : []));
+  return `${rawText(thrown)}${cause.join("")}${parts.length === 0 ? "" : ` (errors: ${parts.join("; ")})`}`;
+}
+
+/** What an error says of others. */
+function partsOf(thrown: unknown): { causes: unknown[]; errors: unknown[] } {
+  try {
+    if (!(thrown instanceof Error)) return { causes: [], errors: [] };
+    const errors: unknown = "errors" in thrown ? thrown.errors : [];
+    const causes = thrown.cause === undefined ? [] : [thrown.cause];
+    return { causes, errors: Array.isArray(errors) ? errors.slice(0, maxTold) : [] };
+  } catch {
+    // A getter that throws, or a trap of a proxy.
+    return { causes: [], errors: [] };
+  }
 }
 
 function rawText(thrown: unknown): string {
