@@ -152,6 +152,7 @@ export interface Caps {
  */
 export type Hint = "work" | "all" | readonly JobId[];
 
+/** Which jobs a page shows: those for which every condition holds that is given. */
 export interface ListQuery {
   state?: State;
   type?: string;
