@@ -74,3 +74,55 @@ describe("grpcurl", needs("grpcurl"), () => {
     });
   });
 });
+
+/** What the probe says, and its exit code. */
+const probe = (...args: string[]) =>
+  run("grpc-health-probe", ["-addr", `localhost:${server.port}`, ...args]).then(
+    ({ stderr }) => ({ code: 0, said: stderr.trim() }),
+    (error: { code: number; stderr: string }) => ({ code: error.code, said: error.stderr.trim() }),
+  );
+
+describe("grpc-health-probe", needs("grpc-health-probe"), () => {
+  test.each(["", "event.EventService"])('finds service "%s" healthy', async (service) => {
+    expect(await probe("-service", service)).toEqual({
+      code: 0,
+      said: expect.stringContaining("status: SERVING"),
+    });
+  });
+
+  test("does not find a service that is not there", async () => {
+    expect(await probe("-service", "no.such.Service")).toEqual({
+      code: 3,
+      said: expect.stringContaining("NotFound"),
+    });
+  });
+});
+
+/** What a load of `ghz` is told, by status. */
+async function loadOf(...args: string[]): Promise<{ count: number; statusCodeDistribution: object }> {
+  const { stdout } = await run("ghz", ["--insecure", "--format=json", ...args, `localhost:${server.port}`], {
+    maxBuffer: 2 ** 26,
+  });
+  return JSON.parse(stdout) as { count: number; statusCodeDistribution: object };
+}
+
+describe("ghz", needs("ghz"), () => {
+  const calls = ["--total=2000", "--concurrency=50", "--connections=5"];
+
+  test("sends single events that are all accepted", async () => {
+    const data = '{"event_id":"ghz-{{.RequestNumber}}","payload":"hello","type":"echo"}';
+    const load = await loadOf(...calls, "--call=event.EventService/IngestEvent", `--data=${data}`);
+    expect(load).toMatchObject({ count: 2000, statusCodeDistribution: { OK: 2000 } });
+  });
+
+  test("sends streams of batches that are all answered", async () => {
+    const data = '[{"events":[{"event_id":"ghz-a-{{.UUID}}"}]},{"events":[{"event_id":"ghz-b-{{.UUID}}"}]}]';
+    const load = await loadOf(
+      "--total=200",
+      "--concurrency=20",
+      "--call=event.EventService/IngestStream",
+      `--data=${data}`,
+    );
+    expect(load).toMatchObject({ count: 200, statusCodeDistribution: { OK: 200 } });
+  });
+});

@@ -53,6 +53,8 @@ const requirements = {
     isThere: () => succeeds("git", "ls-files", "--error-unmatch", "package.json"),
     otherwise: "git is missing, or the folder is no clone",
   },
+  ghz: command("ghz"),
+  "grpc-health-probe": command("grpc-health-probe"),
   grpcurl: command("grpcurl"),
   haproxy: command("haproxy"),
   make: command("make"),
