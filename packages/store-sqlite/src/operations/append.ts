@@ -17,6 +17,7 @@ export function createAppend({
   clock,
   counters,
   changes,
+  waitingJobs,
   file,
 }: StoreContext): Pick<Operations, "append" | "lookup"> {
   const insertJobs = prepareInsert(db, {
@@ -71,8 +72,12 @@ export function createAppend({
       counters.set("lastSeq", last.seq);
     }
     for (const { runAt } of accepted) {
-      if (runAt === null) changes.work = true;
-      else changes.nextDueAt = Math.min(changes.nextDueAt, runAt);
+      if (runAt === null) {
+        changes.work = true;
+        continue;
+      }
+      changes.nextDueAt = Math.min(changes.nextDueAt, runAt);
+      waitingJobs.entered(runAt);
     }
     counters.moved(accepted.length, { to: "QUEUED" });
     return jobs.map(({ seq, jobId, event }) => {

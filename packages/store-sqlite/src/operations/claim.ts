@@ -31,6 +31,7 @@ export function createClaim({
   changes,
   sessions,
   isolatedJobs,
+  waitingJobs,
   file,
 }: StoreContext): Pick<Operations, "claim"> {
   const bySeq: Query<ClaimRow> = query(db, `${selectClaim} WHERE j.seq = ?`);
@@ -59,7 +60,10 @@ export function createClaim({
       payloads.push(freshPayloads.get(cursor, freshEnd)?.payloads ?? new Uint8Array());
       leaseFresh.run(session, cursor, freshEnd);
     }
-    for (const { seq } of due) leaseDue.run(session, seq);
+    for (const { seq, run_at: runAt } of due) {
+      leaseDue.run(session, seq);
+      if (runAt !== null) waitingJobs.left(runAt);
+    }
     const [only = new Uint8Array()] = payloads;
     const leased = toColumns([...due, ...fresh], payloads.length > 1 ? joined(payloads) : only, file);
     counters.moved(leased.jobIds.length, { from: "QUEUED", to: "RUNNING" });

@@ -2,26 +2,40 @@ import { query } from "../database/driver.ts";
 import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
 
-/** The state of the whole store in numbers; those by state are kept, not counted. */
-export function createCounts({ db, clock, counters, sessions }: StoreContext): Pick<Operations, "counts"> {
-  const scheduled = query<{ n: number }>(db, "SELECT count(*) AS n FROM job WHERE run_at > ?");
+/** The state of the whole store in numbers. What there may be much of is kept, not counted. */
+export function createCounts({
+  db,
+  clock,
+  counters,
+  sessions,
+  waitingJobs,
+}: StoreContext): Pick<Operations, "counts"> {
   const oldestDue = query<{ at: number | null }>(db, "SELECT min(run_at) AS at FROM job WHERE run_at <= ?");
-  const oldestFresh = query<{ at: number }>(
+  const firstFresh = query<{ seq: number; at: number }>(
     db,
-    "SELECT at FROM job WHERE seq > ? AND state = 1 AND run_at IS NULL ORDER BY seq LIMIT 1",
+    "SELECT seq, at FROM job WHERE seq > ? AND state = 1 AND run_at IS NULL ORDER BY seq LIMIT 1",
   );
   const heldBy = query<{ session: number; held: number }>(
     db,
     "SELECT session, count(*) AS held FROM job WHERE session IS NOT NULL GROUP BY session",
   );
 
+  /** When the oldest of so many jobs that never waited was accepted. What was passed by is not looked at again. */
+  const oldestFresh = (count: number): number => {
+    if (count === 0) return Infinity;
+    const first = firstFresh.get(counters.get("cursor"));
+    if (first !== undefined) counters.set("cursor", first.seq - 1);
+    return first?.at ?? Infinity;
+  };
+
   return {
     counts() {
       const asOf = clock.now();
+      const { total, scheduled } = waitingJobs.count(asOf);
       const held = new Map(heldBy.all().map((row) => [row.session, row.held]));
       const oldestReadyAt = Math.min(
         oldestDue.get(asOf)?.at ?? Infinity,
-        oldestFresh.get(counters.get("cursor"))?.at ?? Infinity,
+        oldestFresh(counters.get("QUEUED") - total),
       );
       return {
         byState: {
@@ -31,7 +45,7 @@ export function createCounts({ db, clock, counters, sessions }: StoreContext): P
           DEAD: counters.get("DEAD"),
           CANCELLED: counters.get("CANCELLED"),
         },
-        scheduled: scheduled.get(asOf)?.n ?? 0,
+        scheduled,
         ...(Number.isFinite(oldestReadyAt) && { oldestReadyAt: Math.min(oldestReadyAt, asOf) }),
         asOf,
         workers: sessions.all().map((session) => ({

@@ -36,7 +36,14 @@ interface Next {
 export type EndAttempt = (job: RunningRow, ending: Ending) => Next["state"];
 
 /** What ends attempts, whoever asks for it. */
-export function createEndAttempt({ db, clock, steadyTime, counters, changes }: StoreContext): EndAttempt {
+export function createEndAttempt({
+  db,
+  clock,
+  steadyTime,
+  counters,
+  changes,
+  waitingJobs,
+}: StoreContext): EndAttempt {
   const leave = db.prepare(`UPDATE job SET state = ?, max_attempts = ?, lost = ?, run_at = ?, finished_at = ?,
     cancel = ?, session = NULL WHERE seq = ?`);
   const addError = db.prepare("INSERT INTO attempt_error(seq, attempt, at, error) VALUES(?, ?, ?, ?)");
@@ -50,7 +57,10 @@ export function createEndAttempt({ db, clock, steadyTime, counters, changes }: S
     const lost = job.lost + (ending.as === "lost" ? 1 : 0);
     const [finishedAt, lead] = runAt === null ? [now, steadyTime.lead()] : [null, 0];
     leave.run(stateCode[state], maxAttempts, lost, runAt, finishedAt, lead, job.seq);
-    if (runAt !== null) counters.set("delayedAt", now);
+    if (runAt !== null) {
+      counters.set("delayedAt", now);
+      waitingJobs.entered(runAt);
+    }
     if (error !== undefined) {
       addError.run(job.seq, job.attempts, now, keptError(error));
       if (job.attempts > keptErrors) dropErrors.run(job.seq, job.attempts - keptErrors);

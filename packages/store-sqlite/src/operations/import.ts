@@ -16,6 +16,7 @@ export function createImport({
   steadyTime,
   counters,
   changes,
+  waitingJobs,
 }: StoreContext): Pick<Operations, "importJobs"> {
   const keyBySeq: Query<JobKey> = query(db, "SELECT seq, at, salt FROM job WHERE seq = ?");
   const insertJob = db.prepare(`INSERT INTO job(seq, at, salt, state, attempts, max_attempts, lost, run_at,
@@ -41,9 +42,13 @@ export function createImport({
     counters.set("lastAt", at);
     counters.moved(1, { to: state });
     changes.jobs.push(job.jobId);
-    if (runAt !== null) counters.set("delayedAt", clock.now());
-    if (runAt !== null) changes.nextDueAt = Math.min(changes.nextDueAt, runAt);
-    else if (state === "QUEUED") changes.work = true;
+    if (runAt !== null) {
+      counters.set("delayedAt", clock.now());
+      waitingJobs.entered(runAt);
+      changes.nextDueAt = Math.min(changes.nextDueAt, runAt);
+    } else if (state === "QUEUED") {
+      changes.work = true;
+    }
   };
 
   return {

@@ -12,6 +12,7 @@ interface Target {
   state: number;
   attempts: number;
   lost: number;
+  run_at: number | null;
   budget: number;
 }
 
@@ -22,10 +23,11 @@ export function createInterventions({
   steadyTime,
   counters,
   changes,
+  waitingJobs,
 }: StoreContext): Pick<Operations, "cancel" | "redrive"> {
   const bySeq: Query<Target> = query(
     db,
-    "SELECT j.seq, j.at, j.salt, j.state, j.attempts, j.lost, b.budget FROM job j JOIN body b USING(seq) WHERE j.seq = ?",
+    "SELECT j.seq, j.at, j.salt, j.state, j.attempts, j.lost, j.run_at, b.budget FROM job j JOIN body b USING(seq) WHERE j.seq = ?",
   );
   const cancelQueued = db.prepare(
     "UPDATE job SET state = 5, run_at = NULL, finished_at = ?, cancel = ? WHERE seq = ?",
@@ -52,6 +54,7 @@ export function createInterventions({
     }
     cancelQueued.run(clock.now(), steadyTime.lead(), target.seq);
     counters.moved(1, { from: "QUEUED", to: "CANCELLED" });
+    if (target.run_at !== null) waitingJobs.left(target.run_at);
     // Sessions may have waited for it to run alone.
     if (target.lost >= lossesBeforeIsolation) changes.work = true;
     return "cancelled";
@@ -63,8 +66,10 @@ export function createInterventions({
     if (target.state !== stateCode.DEAD && target.state !== stateCode.CANCELLED) return "notTerminal";
     // A CANCELLED job uses up an attempt number: its revision is the last below that of the next attempt.
     const attempts = target.attempts + (target.state === stateCode.CANCELLED ? 1 : 0);
-    counters.set("delayedAt", clock.now());
-    requeue.run(attempts, attempts + target.budget, clock.now(), target.seq);
+    const now = clock.now();
+    requeue.run(attempts, attempts + target.budget, now, target.seq);
+    counters.set("delayedAt", now);
+    waitingJobs.entered(now);
     counters.moved(1, { from: target.state === stateCode.DEAD ? "DEAD" : "CANCELLED", to: "QUEUED" });
     changes.jobs.push(id);
     changes.work = true;

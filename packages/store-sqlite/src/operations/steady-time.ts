@@ -1,6 +1,7 @@
 import type { Counters } from "../tables/counters.ts";
 import type { Database } from "../database/driver.ts";
 import type { Clock } from "./clock.ts";
+import type { WaitingJobs } from "./waiting-jobs.ts";
 
 /**
  * The time that has passed, as far as that is certain, in the shape of an instant. It begins with what the wall clock said
@@ -28,7 +29,10 @@ const minStepMs = 1000;
 const noteMs = 600_000;
 
 /** Keeps what it knows in the counters, so that it is undone with its transaction. */
-export function createSteadyTime(db: Database, clock: Clock, counters: Counters): SteadyTime {
+export function createSteadyTime(
+  db: Database,
+  { clock, counters, waitingJobs }: { clock: Clock; counters: Counters; waitingJobs: WaitingJobs },
+): SteadyTime {
   // A job that was never tried waits for the instant of its event, every other one for the end of a delay.
   const moveDelays = db.prepare(
     "UPDATE job INDEXED BY job_due SET run_at = run_at + ? WHERE run_at IS NOT NULL AND attempts > 0",
@@ -57,6 +61,7 @@ export function createSteadyTime(db: Database, clock: Clock, counters: Counters)
       const delaysBy = isStart ? Math.min(0, clock.now() - counters.get("delayedAt")) : by;
       if (delaysBy !== 0) {
         moveDelays.run(delaysBy);
+        waitingJobs.forget();
         counters.set("delayedAt", counters.get("delayedAt") + delaysBy);
       }
       if (by === 0) return;

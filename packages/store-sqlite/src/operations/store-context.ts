@@ -5,6 +5,7 @@ import type { Clock } from "./clock.ts";
 import type { IsolatedJobs } from "./isolated-jobs.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SteadyTime } from "./steady-time.ts";
+import type { WaitingJobs } from "./waiting-jobs.ts";
 
 /** What the operations of one store share. */
 export interface StoreContext {
@@ -17,4 +18,5 @@ export interface StoreContext {
   readonly changes: Changes;
   readonly sessions: Sessions;
   readonly isolatedJobs: IsolatedJobs;
+  readonly waitingJobs: WaitingJobs;
 }

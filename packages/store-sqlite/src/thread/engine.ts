@@ -21,6 +21,7 @@ import { createEndAttempts, createSessionOperations } from "../operations/sessio
 import { type Deadlines, createSessions } from "../operations/sessions.ts";
 import { createSteadyTime } from "../operations/steady-time.ts";
 import { createSettle } from "../operations/settle.ts";
+import { createWaitingJobs } from "../operations/waiting-jobs.ts";
 
 /** One call of the port, on its way to the thread. */
 export interface Call {
@@ -74,8 +75,10 @@ export function createEngine(
   const changes = createChanges();
   const sessions = createSessions(db, { clock, deadlines });
   const isolatedJobs = createIsolatedJobs(db, clock);
-  const steadyTime = createSteadyTime(db, clock, counters);
-  const area: StoreContext = { db, file, clock, steadyTime, counters, changes, sessions, isolatedJobs };
+  const waitingJobs = createWaitingJobs(db);
+  const steadyTime = createSteadyTime(db, { clock, counters, waitingJobs });
+  const shared = { clock, steadyTime, counters, changes, sessions, isolatedJobs, waitingJobs };
+  const area: StoreContext = { db, file, ...shared };
   const endAttempt = createEndAttempt(area);
   const endAttempts = createEndAttempts(area, endAttempt);
   const operations: Operations = {
@@ -106,6 +109,7 @@ export function createEngine(
   let committedSeq = counters.get("lastSeq");
   const transaction = <T>(work: () => T): T => {
     committing = false;
+    const undoWaiting = waitingJobs.snapshot();
     begin.run();
     try {
       const result = work();
@@ -119,6 +123,7 @@ export function createEngine(
       // After a full disk SQLite has rolled back by itself.
       if (db.isTransaction) rollback.run();
       counters.restore();
+      undoWaiting();
       changes.clear();
       throw error;
     }
@@ -127,6 +132,7 @@ export function createEngine(
   /** As `run`, but what it did is undone if it fails by itself. */
   const runApart = (call: Call): Outcome => {
     counters.save();
+    const undoWaiting = waitingJobs.snapshot();
     db.exec("SAVEPOINT call");
     try {
       const outcome = run(call);
@@ -136,6 +142,7 @@ export function createEngine(
       if (severity(error) !== "request") throw error;
       db.exec("ROLLBACK TO call; RELEASE call");
       counters.restore();
+      undoWaiting();
       return { id: call.id, error: toStoreError(error, { file }) };
     }
   };
