@@ -17,7 +17,7 @@ export type {
   StoredJob,
   Verdict,
 } from "./job-store.ts";
-export { failuresBefore, lossesBeforeIsolation, maxClaimBytes, revision } from "./job-store.ts";
+export { canonicalId, failuresBefore, lossesBeforeIsolation, maxClaimBytes, revision } from "./job-store.ts";
 export { invalid, StoreError, type StoreErrorReason } from "./store-error.ts";
 export { eventDigest } from "./event-digest.ts";
 export { checkBatch, type FieldViolation, findViolation, keptTrace, maxKeyBytes } from "./event-limits.ts";

@@ -16,8 +16,13 @@
 
 import type { StoreError } from "./store-error.ts";
 
-/** UUIDv7 in text form, 36 characters, minted by the store. Time-ordered. */
+/** UUIDv7 in text form, 36 characters in lower case, minted by the store. Time-ordered. Found in upper case, too. */
 export type JobId = string;
+
+/** An id as stores give it out, in lower case: a UUID may come back from other systems in upper case (RFC 9562, 4). */
+export function canonicalId(id: JobId): JobId {
+  return id.toLowerCase();
+}
 
 /** Where a job is; see above for what enters and leaves each state. */
 export type State = "QUEUED" | "RUNNING" | "SUCCEEDED" | "DEAD" | "CANCELLED";

@@ -1,4 +1,4 @@
-import { invalid, type JobStore, type StoredJob } from "@event-ingestion/store";
+import { canonicalId, invalid, type JobStore, type StoredJob } from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import { firstIdAt, isUuid } from "../tables/job-id.ts";
 import { limits } from "../limits.ts";
@@ -32,8 +32,8 @@ export function createExport({ others, caps }: StoreContext): Pick<JobStore, "ex
       if (!(Number.isInteger(limit) && limit >= 1 && limit <= limits.maxBatch)) {
         throw invalid(`limit must be a whole number from 1 to ${limits.maxBatch}, got ${limit}`);
       }
-      if (!isUuid(after)) throw invalid(`${after} is no id of a job`);
-      return (await others.query<Row>(page, [after, limit, caps.maxBatchBytes])).map(toStored);
+      if (!isUuid(canonicalId(after))) throw invalid(`${after} is no id of a job`);
+      return (await others.query<Row>(page, [canonicalId(after), limit, caps.maxBatchBytes])).map(toStored);
     },
   };
 }

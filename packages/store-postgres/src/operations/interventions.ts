@@ -1,4 +1,4 @@
-import type { JobId, JobStore } from "@event-ingestion/store";
+import { canonicalId, type JobId, type JobStore } from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import { uuidArray } from "../database/binary-array.ts";
 import type { Query } from "../database/connection.ts";
@@ -72,7 +72,7 @@ export function createInterventions({ others, hints }: StoreContext): Pick<JobSt
       if (known.length === 0) return ids.map(() => "unknown");
       const answers = await others.transaction((query) => cancelAll(query, known), { effect: "promises" });
       hints.publish({ work: false, jobs: [...answers.keys()] });
-      return ids.map((id) => {
+      return ids.map(canonicalId).map((id) => {
         const answer = answers.get(id) ?? "unknown";
         if (answer === "cancelled") answers.set(id, "terminal");
         return answer;
@@ -87,7 +87,7 @@ export function createInterventions({ others, hints }: StoreContext): Pick<JobSt
       const rest = known.filter((id) => !queued.has(id));
       const there = rest.length === 0 ? [] : await others.query<IdRow>(alive, [uuidArray(rest)]);
       const live = new Set(there.map(({ job_id: id }) => id));
-      return ids.map((id) => {
+      return ids.map(canonicalId).map((id) => {
         if (!queued.delete(id)) return live.has(id) ? "notTerminal" : "unknown";
         live.add(id);
         return "queued";
@@ -122,5 +122,5 @@ async function cancelAll(query: Query, ids: readonly JobId[]): Promise<Map<JobId
 }
 
 function distinct(ids: readonly JobId[]): JobId[] {
-  return [...new Set(ids.filter(isUuid))];
+  return [...new Set(ids.map(canonicalId).filter(isUuid))];
 }

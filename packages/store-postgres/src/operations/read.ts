@@ -1,5 +1,5 @@
 import type { JobDetail, JobId, JobStore } from "@event-ingestion/store";
-import { keptErrors } from "@event-ingestion/store";
+import { canonicalId, keptErrors } from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import { textArray } from "../database/binary-array.ts";
 import { type JobRow, selectJob, toJob } from "../tables/job-row.ts";
@@ -43,12 +43,13 @@ export function toDetail(row: DetailRow): JobDetail {
 export function createRead(context: StoreContext): Pick<JobStore, "get" | "getDetail" | "find"> {
   return {
     async get(ids) {
-      const rows = await searchJobs<JobRow>(context, ids, jobs);
+      const asked = ids.map(canonicalId);
+      const rows = await searchJobs<JobRow>(context, asked, jobs);
       const found = new Map(rows.map((row) => [row.job_id, toJob(row)]));
-      return ids.map((id) => found.get(id) ?? null);
+      return asked.map((id) => found.get(id) ?? null);
     },
     async getDetail(id) {
-      const [row] = await searchJobs<DetailRow>(context, [id], details);
+      const [row] = await searchJobs<DetailRow>(context, [canonicalId(id)], details);
       return row === undefined ? null : toDetail(row);
     },
     async find(tenant, eventIds) {

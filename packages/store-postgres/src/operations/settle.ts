@@ -1,4 +1,5 @@
 import {
+  canonicalId,
   checkVerdict,
   type JobId,
   type JobStore,
@@ -83,14 +84,21 @@ export function createSettle({ others, hints }: StoreContext, claims: Claims): P
     async settle({ id: session }, verdicts) {
       for (const verdict of verdicts) checkVerdict(verdict);
       if (!isUuid(session)) return verdicts.map(() => "lost");
+      const named = verdicts.map(withCanonicalId);
       const settled = new Set<Verdict>();
-      for (const some of onePerJob(verdicts)) {
+      for (const some of onePerJob(named)) {
         for (const verdict of await settleSome(session, some)) settled.add(verdict);
       }
       await forgetOldErrors(settled);
-      return verdicts.map((verdict) => (settled.delete(verdict) ? "ok" : "lost"));
+      return named.map((verdict) => (settled.delete(verdict) ? "ok" : "lost"));
     },
   };
+}
+
+/** The verdict itself, unless its id is in upper case. */
+function withCanonicalId(verdict: Verdict): Verdict {
+  const jobId = canonicalId(verdict.jobId);
+  return jobId === verdict.jobId ? verdict : { ...verdict, jobId };
 }
 
 /** The first verdict on each job, then the second ones and so on, each sorted by the ids; without those on no attempt. */

@@ -1,4 +1,4 @@
-import type { JobId, Verdict } from "@event-ingestion/store";
+import { canonicalId, type JobId, type Verdict } from "@event-ingestion/store";
 import { joined } from "./event-columns.ts";
 import { type JobKey, parseJobId } from "../tables/job-id.ts";
 
@@ -37,7 +37,7 @@ export interface PlacedVerdict {
 export function packVerdicts(verdicts: readonly Verdict[]): VerdictColumns {
   const results = verdicts.map(resultOf);
   return {
-    jobIds: verdicts.map(({ jobId }) => jobId),
+    jobIds: verdicts.map(({ jobId }) => canonicalId(jobId)),
     attempts: verdicts.map(({ attempt }) => attempt),
     endings: verdicts.map(endingOf),
     resultBytes: results.map((result) => result?.byteLength ?? null),

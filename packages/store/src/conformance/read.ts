@@ -41,6 +41,21 @@ export function readCases(check: Case): void {
     expect((await jobOf(store, jobId)).state).toBe("QUEUED");
   });
 
+  check("R1 an id in upper case is found by every call, and answered in lower case", async ({ store }) => {
+    const { jobId, session } = await start(store);
+    const upper = jobId.toUpperCase();
+    expect(upper).not.toBe(jobId);
+    expect(await store.get([upper, jobId])).toMatchObject([{ jobId }, { jobId }]);
+    expect(await store.getDetail(upper)).toMatchObject({ jobId });
+    expect(await store.cancel([upper])).toEqual(["requested"]);
+    expect(await store.heartbeat(session)).toEqual({ lost: false, cancelRequested: [jobId] });
+    const verdict = { jobId: upper, attempt: 1, as: "dead", error: "a bug" } as const;
+    expect(await store.settle(session, [verdict, { ...verdict, jobId }])).toEqual(["ok", "lost"]);
+    expect(await store.redrive([upper, jobId])).toEqual(["queued", "notTerminal"]);
+    expect(await store.cancel([upper, jobId])).toEqual(["cancelled", "terminal"]);
+    expect(await store.get([jobId])).toMatchObject([{ jobId, state: "CANCELLED" }]);
+  });
+
   check("R2 1,000 ids are answered by position, unknown and repeated ones among them", async ({ store }) => {
     const events = newEvents(100);
     const known = await acceptAll(store, events);
