@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { holdLease } from "./lease.ts";
 import { aborted, setup, start, wrap } from "../testing/worker.ts";
 
 test("of two workers, one paused past its lease, exactly one completion counts", async () => {
@@ -95,4 +97,33 @@ test("a session without a heartbeat for a whole lease is given up, however the c
   expect(worker.settled()).toEqual([]);
   await worker.until("ended-late");
   expect(reasons).toHaveLength(1);
+});
+
+test("a lease is counted from when a heartbeat was sent, not from its answer, which may be slow", async () => {
+  const session = { id: "s", ttlMs: 600 };
+  const never = Promise.withResolvers<never>().promise;
+  const lateAnswer = { lost: false, cancelRequested: [] };
+  let sentAt: number | undefined;
+  const tooLate = Promise.withResolvers<string>();
+  const heartbeat = (): Promise<{ lost: boolean; cancelRequested: string[] }> => {
+    if (sentAt !== undefined) return never;
+    sentAt = performance.now();
+    // Node ends timers in the order in which they are due, however late it is.
+    setTimeout(tooLate.resolve, session.ttlMs + 150, "later than a lease after the heartbeat");
+    return sleep(300, lateAnswer);
+  };
+  const over = new AbortController();
+  const lost = holdLease({
+    source: { ...(await setup()).store, heartbeat },
+    session,
+    openedAt: performance.now(),
+    onCancelRequested: () => undefined,
+    observe: () => undefined,
+    renewing: over.signal,
+    over: over.signal,
+  });
+  expect(await Promise.race([lost, tooLate.promise])).toBe("no heartbeat succeeded within 600 ms");
+  // Within a millisecond, as timers go: the first heartbeat has counted.
+  expect(performance.now() - (sentAt ?? Infinity)).toBeGreaterThanOrEqual(session.ttlMs - 1);
+  over.abort(new Error("the test is over"));
 });

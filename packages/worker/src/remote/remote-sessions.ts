@@ -1,4 +1,5 @@
 import { type JobSource, type Leased, type Session, StoreError, type Verdict } from "@event-ingestion/store";
+import { inRequests } from "./remote-messages.ts";
 
 /** One session of the source, and which of its jobs are known here and not settled. */
 interface Part {
@@ -14,7 +15,11 @@ interface Whole {
   current: Part | undefined;
   /** No claim goes there any more. */
   retired: Set<Part>;
+  /** Answers of a settlement that failed later: it will be repeated, and what it has settled must not be settled again. */
+  answers: Map<string, Answer>;
 }
+
+type Answer = "ok" | "lost";
 
 /**
  * Sessions over a source whose answers may be lost.
@@ -23,6 +28,9 @@ interface Whole {
  * session is renewed, which is as long as the worker lives. So such a session is retired: the next claim opens another
  * one, the retired one is renewed until what is known of it is settled, and is closed then, which hands the rest back.
  * Its user sees one session all the time; it is lost when one part with known jobs is.
+ *
+ * A settlement may take several requests: one for each part, and more for what is too large for one. If one of them fails,
+ * the whole call does, and the answers to those before it wait until it is repeated.
  */
 export function relaySessions(source: JobSource): JobSource {
   const wholes = new WeakMap<Session, Whole>();
@@ -53,10 +61,18 @@ export function relaySessions(source: JobSource): JobSource {
     }
   };
 
+  const settleRequest = async (whole: Whole, part: Part, verdicts: readonly Verdict[]): Promise<void> => {
+    const given = await source.settle(part.session, verdicts);
+    for (const [index, verdict] of verdicts.entries()) {
+      part.known.delete(attemptKey(verdict));
+      whole.answers.set(attemptKey(verdict), given[index] ?? "lost");
+    }
+  };
+
   return {
     async openSession(worker, ttlMs) {
       const part = await open(worker, ttlMs);
-      wholes.set(part.session, { worker, ttlMs, current: part, retired: new Set() });
+      wholes.set(part.session, { worker, ttlMs, current: part, retired: new Set(), answers: new Map() });
       return part.session;
     },
 
@@ -88,18 +104,16 @@ export function relaySessions(source: JobSource): JobSource {
 
     async settle(session, verdicts) {
       const whole = wholeOf(session);
-      const answers = new Map<string, "ok" | "lost">();
       for (const part of partsOf(whole)) {
         const own = verdicts.filter((verdict) => part.known.has(attemptKey(verdict)));
-        if (own.length === 0) continue;
-        const given = await source.settle(part.session, own);
-        for (const [index, verdict] of own.entries()) {
-          part.known.delete(attemptKey(verdict));
-          answers.set(attemptKey(verdict), given[index] ?? "lost");
-        }
+        for (const request of inRequests(own)) await settleRequest(whole, part, request);
       }
       void closeRetired(whole);
-      return verdicts.map((verdict) => answers.get(attemptKey(verdict)) ?? "lost");
+      return verdicts.map((verdict) => {
+        const answer = whole.answers.get(attemptKey(verdict));
+        whole.answers.delete(attemptKey(verdict));
+        return answer ?? "lost";
+      });
     },
 
     async closeSession(session) {

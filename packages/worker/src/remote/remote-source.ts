@@ -3,7 +3,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { SettleResult, WorkerService } from "@event-ingestion/api/worker/v1";
 import { type JobSource, type Session, StoreError } from "@event-ingestion/store";
-import { inRequests, toLeased, toSessionMessage, toVerdictMessage } from "./remote-messages.ts";
+import { toLeased, toSessionMessage, toVerdictMessage } from "./remote-messages.ts";
 import { relaySessions } from "./remote-sessions.ts";
 
 /** How long one Claim waits for work: below the shortest usual limit of proxies, which is 15 s. */
@@ -24,6 +24,7 @@ export function remoteSource(transport: Transport): JobSource {
   return relaySessions(workerService(createClient(WorkerService, transport)));
 }
 
+/** Each call is one request. */
 function workerService(client: Client<typeof WorkerService>): JobSource {
   return {
     async openSession(worker, ttlMs) {
@@ -56,13 +57,9 @@ function workerService(client: Client<typeof WorkerService>): JobSource {
     },
 
     async settle(session, verdicts) {
-      const answers: ("ok" | "lost")[] = [];
-      for (const some of inRequests(verdicts)) {
-        const request = { session: toSessionMessage(session), verdicts: some.map(toVerdictMessage) };
-        const { results } = await answered(client.settle(request, { timeoutMs: callMs }));
-        answers.push(...results.map((result) => (result === SettleResult.OK ? "ok" : "lost")));
-      }
-      return answers;
+      const request = { session: toSessionMessage(session), verdicts: verdicts.map(toVerdictMessage) };
+      const { results } = await answered(client.settle(request, { timeoutMs: callMs }));
+      return results.map((result) => (result === SettleResult.OK ? "ok" : "lost"));
     },
 
     async closeSession(session) {
