@@ -36,6 +36,10 @@ test.each([
   },
   { given: { graceMs: -1 }, message: "graceMs must be a whole number from 0 to 600000, got -1" },
   {
+    given: { policy: { workerLostLimit: 3, keepMs: { SUCCEEDED: Number.NaN, DEAD: 1, CANCELLED: 1 } } },
+    message: "policy.keepMs.SUCCEEDED must be a whole number from 0 to 9007199254740991, got NaN",
+  },
+  {
     given: { graceMs: 9000, lameDuckMs: 2000, hardLimitMs: 10_000 },
     message: "hardLimitMs must be a whole number from 11000 to 3600000, got 10000",
   },

@@ -66,7 +66,11 @@ export function resolveOptions(options: ServerOptions): Required<ServerOptions> 
   check("lameDuckMs", resolved.lameDuckMs, 0, 600_000);
   check("graceMs", resolved.graceMs, 0, 600_000);
   check("hardLimitMs", resolved.hardLimitMs, resolved.lameDuckMs + resolved.graceMs, 3_600_000);
-  check("policy.workerLostLimit", resolved.policy.workerLostLimit, 1, 1000);
+  const { workerLostLimit, keepMs } = resolved.policy;
+  check("policy.workerLostLimit", workerLostLimit, 1, 1000);
+  for (const state of ["SUCCEEDED", "DEAD", "CANCELLED"] as const) {
+    check(`policy.keepMs.${state}`, keepMs[state], 0, Number.MAX_SAFE_INTEGER);
+  }
   return resolved;
 }
 

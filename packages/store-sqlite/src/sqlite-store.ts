@@ -4,8 +4,10 @@ import {
   type Caps,
   type JobStore,
   type NewEvent,
+  type Policy,
   canonicalId,
   checkBatch,
+  checkKeepMs,
   checkVerdict,
   createHints,
   findViolation,
@@ -91,7 +93,7 @@ export async function openSqliteStore(url: string, options: SqliteOptions = {}):
     counts: () => thread.call("counts"),
     cancel: (ids) => thread.call("cancel", ids.map(canonicalId)),
     redrive: (ids) => thread.call("redrive", ids.map(canonicalId)),
-    maintain: (policy) => thread.call("maintain", policy),
+    maintain: (policy) => maintain(thread, policy),
     exportJobs: (after, limit) => thread.call("exportJobs", after && canonicalId(after), limit),
     importJobs: (jobs) => thread.call("importJobs", jobs),
     hints: (signal) => hints.listen(signal),
@@ -110,6 +112,16 @@ function checked(url: string, options: SqliteOptions): ThreadOptions {
     throw invalid(`clockOffset must have 8 or 16 bytes, got ${clockOffset.byteLength}`);
   }
   return { file: path === ":memory:" ? undefined : resolve(path), reserveBytes, clockOffset };
+}
+
+/** One after the other, so that neither fails with the other. */
+async function maintain(thread: ThreadLink, { workerLostLimit, keepMs }: Policy) {
+  const [ended] = await Promise.allSettled([thread.call("endSessions", workerLostLimit)]);
+  checkKeepMs(keepMs);
+  const { pruned, more } = await thread.call("prune", keepMs);
+  if (ended.status === "rejected") throw ended.reason;
+  const { requeued, died } = ended.value;
+  return { requeued, died, pruned, more: more || ended.value.more };
 }
 
 /** What an event that no store takes would be answered is known here. */

@@ -22,6 +22,7 @@ export { invalid, StoreError, type StoreErrorReason } from "./store-error.ts";
 export { eventDigest } from "./event-digest.ts";
 export { checkBatch, type FieldViolation, findViolation, keptTrace, maxKeyBytes } from "./event-limits.ts";
 export { checkVerdict, keptError, keptErrors } from "./verdict-limits.ts";
+export { checkKeepMs } from "./policy-limits.ts";
 export { createHints, type Hints } from "./hints.ts";
 export { type Batcher, type BatcherOptions, createBatcher } from "./batcher.ts";
 export type { Caller } from "./late-callers.ts";

@@ -188,7 +188,7 @@ export interface Counts {
 export interface Policy {
   /** A job whose worker was lost this many times is DEAD, if it was lost alone the last time: less than 3 means 3. */
   workerLostLimit: number;
-  /** How long a finished job and its idempotency key are kept. */
+  /** How long a finished job and its idempotency key are kept, from 0. */
   keepMs: Record<"SUCCEEDED" | "DEAD" | "CANCELLED", number>;
 }
 
@@ -246,7 +246,7 @@ export interface JobStore {
   /** DEAD and CANCELLED jobs run again under the same id, with history and a new budget. */
   redrive(ids: readonly JobId[]): Promise<("queued" | "notTerminal" | "unknown")[]>;
 
-  /** Ends expired sessions and applies retention. A bounded amount of work a call; safe from many replicas at once. */
+  /** Ends expired sessions and applies retention; what stops one of the two does not stop the other. A bounded amount of work a call; safe from many replicas at once. */
   maintain(policy: Policy): Promise<{ requeued: number; died: number; pruned: number; more: boolean }>;
   /**
    * For a move to another store: all jobs in the order in which they were accepted, from the first after `after`. At most

@@ -1,5 +1,5 @@
 import type { JobStore } from "@event-ingestion/store";
-import { lossesBeforeIsolation } from "@event-ingestion/store";
+import { checkKeepMs, lossesBeforeIsolation } from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import type { Claims } from "./claim.ts";
 import { type EndedRow, publishEnded, sink } from "./ending.ts";
@@ -67,6 +67,7 @@ export function createMaintain(context: StoreContext, claims: Claims): Pick<JobS
       const ended = await others.query<EndedRow>(endSessions, [workerLostLimit], "commits");
       publishEnded(hints, ended);
       if (ended.length === 0) await others.query(forgetSessions, [], "commits");
+      checkKeepMs(keepMs);
       const { pruned, more } = await prune(keepMs);
       return {
         requeued: ended.filter(({ verdict }) => verdict === 1).length,

@@ -6,14 +6,12 @@ import type { EndAttempts } from "./session-operations.ts";
 /** Jobs that one call takes from sessions that are over. */
 const maxEnded = 1000;
 
-/** Ends sessions whose time is up, then drops a slice of what was kept long enough. */
+/** The two halves of `maintain`. Each has a transaction of its own, so that no error of one undoes the other. */
 export function createMaintain(
   context: StoreContext,
   endAttempts: EndAttempts,
-): Pick<Operations, "maintain"> {
-  const prune = createRetention(context);
-
-  const endSessions = (limit: number) => {
+): Pick<Operations, "endSessions" | "prune"> {
+  const endSessions: Operations["endSessions"] = (limit) => {
     const ended = { requeued: 0, died: 0, more: false };
     let left = maxEnded;
     for (const session of context.sessions.all()) {
@@ -29,11 +27,5 @@ export function createMaintain(
     return ended;
   };
 
-  return {
-    maintain({ workerLostLimit, keepMs }) {
-      const { requeued, died, more } = endSessions(workerLostLimit);
-      const slice = prune(keepMs);
-      return { requeued, died, pruned: slice.pruned, more: more || slice.more };
-    },
-  };
+  return { endSessions, prune: createRetention(context) };
 }

@@ -1,4 +1,4 @@
-import type { Appended, JobStore, Session } from "@event-ingestion/store";
+import type { Appended, JobStore, Policy, Session } from "@event-ingestion/store";
 import type { AppendedColumns, EventColumns, LeasedColumns } from "./event-columns.ts";
 import type { VerdictColumns } from "./verdict-columns.ts";
 
@@ -10,7 +10,8 @@ type Write =
   | "closeSession"
   | "cancel"
   | "redrive"
-  | "maintain"
+  | "endSessions"
+  | "prune"
   | "importJobs";
 type Read = "lookup" | "heartbeat" | "get" | "getDetail" | "find" | "list" | "counts" | "exportJobs";
 
@@ -18,7 +19,7 @@ type Read = "lookup" | "heartbeat" | "get" | "getDetail" | "find" | "list" | "co
 export type OperationName = Write | Read;
 
 type Port = {
-  [Name in OperationName]: (
+  [Name in OperationName & keyof JobStore]: (
     ...args: Parameters<Required<JobStore>[Name]>
   ) => Awaited<ReturnType<Required<JobStore>[Name]>>;
 };
@@ -29,6 +30,10 @@ export interface Operations extends Omit<Port, "append" | "lookup" | "claim" | "
   lookup(events: EventColumns): (Appended | null)[];
   claim(session: Session, max: number): LeasedColumns;
   settle(session: Session, verdicts: VerdictColumns): ("ok" | "lost")[];
+  /** The first half of `maintain`: ends sessions whose time is up. `more`: call again. */
+  endSessions(workerLostLimit: number): { requeued: number; died: number; more: boolean };
+  /** The second: drops what is due in one slice of the jobs, key and all. `more`: call again. */
+  prune(keepMs: Policy["keepMs"]): { pruned: number; more: boolean };
 }
 
 const writes: ReadonlySet<OperationName> = new Set<Write>([
@@ -39,7 +44,8 @@ const writes: ReadonlySet<OperationName> = new Set<Write>([
   "closeSession",
   "cancel",
   "redrive",
-  "maintain",
+  "endSessions",
+  "prune",
   "importJobs",
 ]);
 

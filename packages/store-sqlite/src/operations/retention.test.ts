@@ -159,12 +159,33 @@ test("a policy that keeps less holds from the next call on, also after a call th
     INSERT INTO body VALUES(1, 1, 0, 0, 0, '', '', NULL)`);
   const maintain = (days: number) => {
     const keepMs = { ...policy.keepMs, CANCELLED: days * dayMs };
-    return engine.write([{ id: 1, name: "maintain", args: [{ ...policy, keepMs }] }]);
+    return engine.write([{ id: 1, name: "prune", args: [keepMs] }]);
   };
   expect(maintain(9)).toMatchObject({ outcomes: [{ value: { pruned: 0 } }] });
   db.exec("CREATE TRIGGER broken BEFORE DELETE ON body BEGIN SELECT RAISE(ABORT, 'broken'); END");
   expect(maintain(7)).not.toMatchObject({ outcomes: [{ value: {} }] });
   db.exec("DROP TRIGGER broken");
   expect(maintain(7)).toMatchObject({ outcomes: [{ value: { pruned: 1 } }] });
+  db.close();
+});
+
+test("an error of retention keeps no session from its end", () => {
+  let now = 8 * dayMs;
+  const { db, engine } = createTestEngine({ now: () => now });
+  db.exec(`INSERT INTO job(seq, at, salt, state, max_attempts, finished_at, tenant, event_id) VALUES(1, 0, 0, 5, 1, 0, '', 'a');
+    CREATE TRIGGER broken BEFORE DELETE ON job BEGIN SELECT RAISE(ABORT, 'broken'); END`);
+  engine.write([{ id: 0, name: "openSession", args: ["lost", 1000] }]);
+  now += 1000;
+  const written = engine.write([
+    { id: 1, name: "prune", args: [policy.keepMs] },
+    { id: 2, name: "endSessions", args: [3] },
+  ]);
+  expect(written).toMatchObject({
+    outcomes: [
+      { id: 1, error: {} },
+      { id: 2, value: { more: false } },
+    ],
+  });
+  expect(engine.read({ id: 3, name: "counts", args: [] })).toMatchObject({ value: { workers: [] } });
   db.close();
 });

@@ -3,6 +3,7 @@ import type { Policy } from "@event-ingestion/store";
 import { maxLeadMs } from "./append.ts";
 import { type Query, query } from "../database/driver.ts";
 import { stateName } from "../tables/job-state.ts";
+import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
 
 const sliceRows = 500;
@@ -21,9 +22,6 @@ interface AgingRow {
 
 type KeepMs = Policy["keepMs"];
 
-/** Drops what is due in one slice of the jobs, key and all. `more`: call again. */
-export type Prune = (keepMs: KeepMs) => { pruned: number; more: boolean };
-
 /**
  * Walks all jobs by `seq`, and so by age, up to those too young to be dropped in any state. Those that stay behind the
  * walk (alive, or kept longer) are looked at again by the next walk. It begins when the first of them may be due, but
@@ -32,7 +30,7 @@ export type Prune = (keepMs: KeepMs) => { pruned: number; more: boolean };
  * Ages are told by the steady time, so that no setting of the wall clock ends one early. How far a walk goes is told by the
  * wall clock: that decides when a job is looked at, and no more.
  */
-export function createRetention(context: StoreContext): Prune {
+export function createRetention(context: StoreContext): Operations["prune"] {
   const { steadyTime, counters } = context;
   const sliceAfter = createSlices(context);
   const drop = createDrop(context);

@@ -12,8 +12,6 @@ import { type Told, openThreadStore } from "./thread-store.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const policy = { workerLostLimit: 3, keepMs: { SUCCEEDED: 1e12, DEAD: 1e12, CANCELLED: 1e12 } };
-
 function setup() {
   const folder = tempFolder();
   const told: Told[] = [];
@@ -72,7 +70,7 @@ test("a time in which the thread stood still does not count against the workers"
   const store = setup();
   const { session, jobId } = startJob(store, 30_000);
   standStill(40_000);
-  store.handle(["maintain", policy]);
+  store.handle(["endSessions", 3]);
   expect(store.ask("get", [jobId])).toMatchObject([{ state: "RUNNING" }]);
   expect(store.ask("heartbeat", session)).toMatchObject({ lost: false });
 });
@@ -82,7 +80,7 @@ test("a time in which the thread was awake does count", () => {
   const { session, jobId } = startJob(store, 30_000);
   vi.advanceTimersByTime(40_000);
   expect(store.ask("heartbeat", session)).toMatchObject({ lost: true });
-  store.handle(["maintain", policy]);
+  store.handle(["endSessions", 3]);
   expect(store.ask("get", [jobId])).toMatchObject([{ state: "QUEUED", lastError: "worker lost" }]);
 });
 

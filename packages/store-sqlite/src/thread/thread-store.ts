@@ -142,8 +142,9 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
 
   const write = (calls: readonly Call[]): Outcome[] => {
     const { connection, kind } = availability.state;
-    // Retention runs on a full disk too: it makes space.
-    const isAdmitted = ({ name }: Call) => kind === "ready" || (kind === "stalled" && name === "maintain");
+    // Retention runs on a full disk too: it makes space. So do leases, which must end.
+    const isAdmitted = ({ name }: Call) =>
+      kind === "ready" || (kind === "stalled" && (name === "prune" || name === "endSessions"));
     const admitted = calls.filter(isAdmitted);
     if (connection === undefined || admitted.length === 0) return calls.map(refuse);
     const refused = calls.filter((call) => !isAdmitted(call)).map(refuse);

@@ -172,6 +172,23 @@ export function maintainCases(check: Case): void {
     );
   });
 
+  check(
+    "M11 a time to keep that is none is refused, and sessions end all the same",
+    async ({ store, spanMs, elapse }) => {
+      const done = await finished(store, "SUCCEEDED");
+      for (const SUCCEEDED of [Number.NaN, -1, Infinity]) {
+        const { jobId } = await start(store, { ttlMs: spanMs });
+        await elapse(1.2);
+        const maintained = store.maintain({ ...keepAll, keepMs: { ...keepAll.keepMs, SUCCEEDED } });
+        await expect(maintained).rejects.toMatchObject({ reason: "invalid" });
+        const job = await jobOf(store, jobId);
+        expect(job).toMatchObject({ state: "QUEUED", lastError: "worker lost" });
+        await store.cancel([jobId]);
+      }
+      expect((await jobOf(store, done)).state).toBe("SUCCEEDED");
+    },
+  );
+
   check("M9 a call does bounded work and says when there is more", async ({ store, spanMs, elapse }) => {
     const session = await store.openSession("worker", longMs);
     const size = Math.min(store.caps.maxBatch, 1000);

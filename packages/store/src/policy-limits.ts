@@ -1,0 +1,11 @@
+import type { Policy } from "./job-store.ts";
+import { invalid } from "./store-error.ts";
+
+/** @throws StoreError notApplied/invalid if one of them is no time */
+export function checkKeepMs(keepMs: Policy["keepMs"]): void {
+  for (const state of ["SUCCEEDED", "DEAD", "CANCELLED"] as const) {
+    const ms: unknown = keepMs[state];
+    if (typeof ms === "number" && Number.isFinite(ms) && ms >= 0) continue;
+    throw invalid(`keepMs.${state} must be a number of milliseconds from 0, got ${String(ms)}`);
+  }
+}
