@@ -36,6 +36,7 @@ export type EventRequest = Message<"event.EventRequest"> & {
 
   /**
    * When the event happened, as the producer counts time. Stored and given back, never interpreted.
+   * In JSON, a number that a double does not hold exactly is refused; as a string it is exact.
    *
    * @generated from field: int64 timestamp = 3;
    */
@@ -78,6 +79,7 @@ export type EventRequestJson = {
 
   /**
    * When the event happened, as the producer counts time. Stored and given back, never interpreted.
+   * In JSON, a number that a double does not hold exactly is refused; as a string it is exact.
    *
    * @generated from field: int64 timestamp = 3;
    */

@@ -1,8 +1,8 @@
 import type { Server as Http1Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { EventService } from "@event-ingestion/api";
+import { EventRequestSchema, EventService, IngestBatchRequestSchema } from "@event-ingestion/api";
 import { file_google_rpc_error_details } from "@event-ingestion/api/error-details";
-import { WorkerService } from "@event-ingestion/api/worker/v1";
+import { SettleRequestSchema, WorkerService } from "@event-ingestion/api/worker/v1";
 import { createHealth, Health } from "@event-ingestion/grpc-health";
 import { reflectionRoutes } from "@event-ingestion/grpc-reflection";
 import { createBatcher, type Job } from "@event-ingestion/store";
@@ -80,7 +80,11 @@ export function createServer(given: ServerOptions): EventServer {
     fallback: options.fallback,
     limits: options.limits,
     fastPath: options.fastPath,
-    elementLimits: [...eventLimits(observe), ...verdictLimits(store)],
+    messageLimits: {
+      elements: [...eventLimits(observe), ...verdictLimits(store)],
+      maxSmallBytes,
+      large: [EventRequestSchema, IngestBatchRequestSchema, SettleRequestSchema],
+    },
     shutdownSignal: shutdown.signal,
     onError: (failure) => observe({ kind: "internal-error", ...failure }),
     observe: observeConnection,
@@ -128,6 +132,9 @@ export function createServer(given: ServerOptions): EventServer {
     [Symbol.asyncDispose]: () => (drained ??= drain()),
   };
 }
+
+/** A request that holds neither events nor results is ids and names, of 128 bytes at most each. */
+const maxSmallBytes = 64 * 1024;
 
 /** GetStatus calls share lookups as appends share commits; two, so that one decodes while the other reads. */
 const lookupLimits = {

@@ -10,12 +10,12 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import { assertByteStreamRequest, type UniversalHandler } from "@connectrpc/connect/protocol";
 import { createByteBudget, openAccount } from "./connect/byte-budget.ts";
 import { correctErrors } from "./connect/correct-errors.ts";
-import { type ElementLimit, inspectElements } from "./connect/element-limits.ts";
+import { type Inspect, inspectMessages, type MessageLimits } from "./connect/inspect.ts";
 import { dropEndlessTimeouts } from "./connect/endless-timeouts.ts";
 import { createFastUnary, type FastUnary } from "./fast/fast-unary.ts";
 import { recordUnary, type UnarySpec } from "./fast/recording-router.ts";
 import { finalizeOnAbort } from "./connect/finalize-on-abort.ts";
-import { checkQuery } from "./connect/get-query.ts";
+import { checkQuery, isJsonQuery } from "./connect/get-query.ts";
 import { correctGrpcMessage } from "./connect/grpc-message.ts";
 import { hideError, hideErrors, type RpcFailure } from "./connect/hide-errors.ts";
 import { type Intake, type IntakeLimits, receive, unpacked } from "./connect/intake.ts";
@@ -23,6 +23,7 @@ import { type Limits, resolveLimits } from "./limits.ts";
 import type { ConnectionEvent } from "./connection-event.ts";
 import type { NodeHandler, NodeRequest, NodeResponse } from "./node-handler.ts";
 import { meteredGzip } from "./connect/metered-gzip.ts";
+import { useOriginForm } from "./connect/origin-form.ts";
 import { createReceiveDeadline } from "./connect/receive-deadline.ts";
 import { answerUnknownMethod } from "./connect/unknown-method.ts";
 
@@ -52,7 +53,7 @@ export interface SafeAdapterOptions extends Pick<
   /** Whether unary calls without anything special about them are served past connect, which costs far less. Default true. */
   fastPath?: boolean;
   /** Checked before messages are decoded. */
-  elementLimits?: readonly ElementLimit[];
+  messageLimits?: MessageLimits;
 }
 
 /**
@@ -67,7 +68,7 @@ export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
   const limits = resolveLimits(options.limits);
   const intakeLimits = {
     budget: createByteBudget(limits.maxBytesInFlight),
-    inspect: inspectElements(options.elementLimits ?? []),
+    inspect: inspectMessages(options.messageLimits ?? {}),
     readMaxBytes: limits.readMaxBytes,
   };
   const calls = new AsyncLocalStorage<Intake>();
@@ -82,7 +83,7 @@ export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
     writeMaxBytes: limits.writeMaxBytes,
     compressMinBytes: limits.compressMinBytes,
     interceptors: [hideErrors(onError), finalizeOnAbort, ...(options.interceptors ?? [])],
-    requestGate: gate(options),
+    requestGate: gate(options, intakeLimits.inspect),
     ...(shutdownSignal && { shutdownSignal }),
   });
   const unary = new Map<string, UnarySpec>();
@@ -104,6 +105,7 @@ export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
   });
 
   const handler: NodeHandler = (request, response) => {
+    useOriginForm(request);
     if (!("stream" in request) && !("stream" in response) && fast.serveHttp1(request, response)) return;
     const path = (request.url ?? "").replace(/\?.*/s, "");
     const rpc = rpcs.get(path);
@@ -125,12 +127,15 @@ export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
 }
 
 /** The gate given, in which an unexpected error is a bug like one in a handler. */
-function gate({ requestGate, onError }: SafeAdapterOptions): NonNullable<SafeAdapterOptions["requestGate"]> {
+function gate(
+  { requestGate, onError }: SafeAdapterOptions,
+  inspect: Inspect,
+): NonNullable<SafeAdapterOptions["requestGate"]> {
   return async (context) => {
     correctErrors(context);
     try {
       await requestGate?.(context);
-      checkQuery(context);
+      checkQuery(context, inspect);
     } catch (error) {
       if (error instanceof ConnectError) throw error;
       throw hideError(error, `${context.service.typeName}/${context.method.name}`, onError);
@@ -154,8 +159,10 @@ async function answerRpc(
   let universal: ReturnType<typeof universalRequestFromNodeRequest>;
   try {
     universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    // A URI is ASCII; Node takes other bytes for Latin-1.
+    if (!/^[\x21-\x7e]*$/.test(request.url ?? "")) throw new Error("malformed path");
   } catch {
-    // Its authority is missing or malformed, or a header is.
+    // Its authority is missing or malformed, its path is, or a header is.
     if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
     response.writeHead(400).end();
     return;
@@ -163,7 +170,12 @@ async function answerRpc(
   dropEndlessTimeouts(universal.header);
   assertByteStreamRequest(universal);
   const { method } = rpc;
-  const intake = { method, header: universal.header, account: openAccount(limits.budget) };
+  const { header, url } = universal;
+  const json =
+    universal.method === "GET"
+      ? isJsonQuery(new URL(url).searchParams)
+      : /json/i.test(header.get("content-type") ?? "");
+  const intake = { method, header, json, account: openAccount(limits.budget) };
   response.once("close", intake.account.close);
   const body = receive(unended(universal.body), intake, limits);
   await calls.run(intake, async () => {

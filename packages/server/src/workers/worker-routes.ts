@@ -15,7 +15,7 @@ import {
 } from "@event-ingestion/api/worker/v1";
 import { type JobStore, type Leased, maxKeyBytes, type Session, type Verdict } from "@event-ingestion/store";
 import type { Claims } from "./claims.ts";
-import type { ElementLimit } from "../http/connect/element-limits.ts";
+import type { ElementLimit } from "../http/connect/inspect.ts";
 import { storeStatus } from "../store-status.ts";
 import { badRequest } from "../events/validate.ts";
 

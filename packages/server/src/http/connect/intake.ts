@@ -2,12 +2,14 @@ import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { compressedFlag } from "@connectrpc/connect/protocol";
 import { type ByteAccount, type ByteBudget, overBudget } from "./byte-budget.ts";
-import type { Inspect } from "./element-limits.ts";
+import type { Inspect } from "./inspect.ts";
 
 /** A call that is being received. */
 export interface Intake {
   method: DescMethod;
   header: Headers;
+  /** Whether its messages are JSON. */
+  json: boolean;
   account: ByteAccount;
 }
 
@@ -42,8 +44,8 @@ export function unpacked(message: Uint8Array, intake: Intake, { inspect }: Intak
   inspect(message, formOf(intake));
 }
 
-function formOf({ method, header }: Intake): { schema: DescMessage; json: boolean } {
-  return { schema: method.input, json: /json/i.test(header.get("content-type") ?? "") };
+function formOf({ method, json }: Intake): { schema: DescMessage; json: boolean } {
+  return { schema: method.input, json };
 }
 
 /** Before anything is read. */
@@ -73,7 +75,8 @@ async function* wholeBody(
     if (length > readMaxBytes) break;
   }
   const message = Buffer.concat(chunks);
-  if ((intake.header.get("content-encoding") ?? "identity") === "identity") inspect(message, formOf(intake));
+  const isCompressed = (intake.header.get("content-encoding") ?? "identity") !== "identity";
+  if (!isCompressed && length <= readMaxBytes) inspect(message, formOf(intake));
   yield message;
 }
 

@@ -2,14 +2,14 @@ import { gzipSync } from "node:zlib";
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import { IngestBatchRequestSchema } from "@event-ingestion/api";
+import { EventRequestSchema, IngestBatchRequestSchema, StatusRequestSchema } from "@event-ingestion/api";
 import { expect, test } from "vitest";
-import { inspectElements } from "./element-limits.ts";
+import { inspectMessages } from "./inspect.ts";
 import { openPoster } from "../testing/post-raw.ts";
 import { startServer } from "../testing/test-server.ts";
 
 const refuse = (got: number) => new ConnectError(`at most 1000, got ${got}`, Code.InvalidArgument);
-const elementLimits = [{ field: IngestBatchRequestSchema.field.events, max: 1000, refuse }];
+const messageLimits = { elements: [{ field: IngestBatchRequestSchema.field.events, max: 1000, refuse }] };
 const path = "/event.EventService/IngestBatch";
 
 /** Events with something of every kind in them, and things around them that only look like events. */
@@ -50,7 +50,7 @@ const forms: [string, Record<string, string>, (data: Uint8Array) => Uint8Array][
 test.each(forms)(
   "%s: a message may have as many elements as allowed, and not one more",
   async (_, fields, wrap) => {
-    const post = openPoster(await startServer({ adapter: { elementLimits } }));
+    const post = openPoster(await startServer({ adapter: { messageLimits } }));
     const json = (fields["content-type"] ?? "").includes("json");
     // The test server has no implementation: "unimplemented" means that the message was decoded.
     expect(await post(path, fields, wrap(encoded(1000, json)))).toMatchObject({ outcome: "unimplemented" });
@@ -63,7 +63,7 @@ test.each(forms)(
 );
 
 test("messages of other types are not looked at", async () => {
-  const post = openPoster(await startServer({ adapter: { elementLimits } }));
+  const post = openPoster(await startServer({ adapter: { messageLimits } }));
   const many = Buffer.alloc(4000);
   for (let at = 0; at < many.length; at += 2) many[at] = 0x0a;
   expect(await post("/test.Echo/Say", { "content-type": "application/proto" }, many)).toMatchObject({
@@ -72,10 +72,13 @@ test("messages of other types are not looked at", async () => {
 });
 
 test("whatever the bytes are, they are counted without an error", () => {
-  const inspect = inspectElements(elementLimits);
+  const inspect = inspectMessages(messageLimits);
   for (const hex of ["", "0a", "0a80", "0affffffffffffffffffff", "0b0a000c", "ff", "0f", "0a05"]) {
     inspect(Buffer.from(hex, "hex"), { schema: IngestBatchRequestSchema, json: false });
-    inspect(Buffer.from(hex, "hex"), { schema: IngestBatchRequestSchema, json: true });
+    inspect(Buffer.from(Buffer.from(hex, "hex").toString("latin1")), {
+      schema: IngestBatchRequestSchema,
+      json: true,
+    });
   }
   const flood = Buffer.alloc(4_000_000);
   for (let at = 0; at < flood.length; at += 2) flood[at] = 0x0a;
@@ -87,4 +90,29 @@ test("fields that are not known are left out", async () => {
   const message = Buffer.from("f206010a0a0178f20600", "hex");
   const { body } = await post("/test.Echo/Say", { "content-type": "application/proto" }, message);
   expect(body.toString("hex")).toBe("0a0178");
+});
+
+test.each([
+  ["bytes", "event.StatusRequest must be at most 100 bytes, got 101", Buffer.alloc(101)],
+  ["levels of JSON", "event.EventRequest must be at most 32 levels, got 33", "[".repeat(33)],
+  [
+    "nested arrays",
+    "event.EventRequest must be at most 20000 values, got 20002",
+    `[${"[],".repeat(10_000)}[]]`,
+  ],
+  [
+    "unknown keys",
+    "event.EventRequest must be at most 20000 values, got 20001",
+    `{${Array.from({ length: 20_001 }, (_, n) => `"${n}":1`).join()}}`,
+  ],
+  [
+    "empty fields",
+    "event.EventRequest must be at most 20000 fields, got 20001",
+    Buffer.alloc(60_003, "a80200", "hex"),
+  ],
+])("too many %s: the answer names the limit and what came", (_, message, given) => {
+  const inspect = inspectMessages({ maxSmallBytes: 100, large: [EventRequestSchema] });
+  const schema = message.startsWith(EventRequestSchema.typeName) ? EventRequestSchema : StatusRequestSchema;
+  const act = () => inspect(Buffer.from(given), { schema, json: typeof given === "string" });
+  expect(act).toThrow(new ConnectError(message, Code.InvalidArgument));
 });
