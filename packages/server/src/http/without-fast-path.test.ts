@@ -15,6 +15,7 @@ describe("without the fast path", async () => {
   await import("./fuzz.test.ts");
   await import("./listener/http2-sessions.test.ts");
   await import("./listener/listener.test.ts");
+  await import("./large-answer.test.ts");
   await import("./messages.test.ts");
   await import("./connect/receive-deadline.test.ts");
   await import("./rpc-handler.test.ts");

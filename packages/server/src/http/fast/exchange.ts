@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { endEarly } from "../early-end.ts";
+import { endInTwo, isLarge } from "../large-answer.ts";
 
 /** An answer. Trailers are for HTTP/2; without them or a body, the header ends it. */
 export interface Answer {
@@ -93,7 +94,11 @@ export class Http1Exchange implements Exchange {
   }
 
   answer({ status, headers, body }: Answer): void {
-    const response = this.#response.writeHead(status, headers);
+    const response = this.#response;
+    if (body !== undefined && isLarge(body) && this.secure) {
+      return endInTwo(response.writeHead(status, { ...headers, "content-length": body.length }), body);
+    }
+    response.writeHead(status, headers);
     if (body === undefined || body.length > maxTextBytes) return void response.end(body);
     response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"), "latin1");
   }
