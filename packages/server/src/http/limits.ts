@@ -17,7 +17,12 @@ export interface Limits {
   maxHeaderBytes: number;
   /** Idle time of an HTTP/1.1 connection; longer than that of the load balancers in use. Default 65,000. */
   keepAliveMs: number;
-  /** Streams at once on one HTTP/2 connection. Default 256. */
+  /**
+   * Streams at once on one HTTP/2 connection. Default 1024. A client that has as many calls under way as this and cancels one
+   * may open the next before Node has let go of the first; Node then resets the next one with ENHANCE_YOUR_CALM, which gRPC
+   * shows as RESOURCE_EXHAUSTED and does not repeat. So it has to be more than a client uses. A unary call that is being
+   * received costs 3 KiB, an open stream of requests 50 to 100 KiB.
+   */
   maxConcurrentStreams: number;
   /** How often HTTP/2 connections are pinged and looked at. Default 20,000. */
   pingIntervalMs: number;
@@ -48,7 +53,7 @@ const defaults: Limits = {
   receiveMs: 20_000,
   maxHeaderBytes: 16 * 1024,
   keepAliveMs: 65_000,
-  maxConcurrentStreams: 256,
+  maxConcurrentStreams: 1024,
   pingIntervalMs: 20_000,
   pingTimeoutMs: 10_000,
   idleMs: 60_000,
