@@ -47,6 +47,7 @@ export function pythonWithGrpc(): string {
 const mount = 'mount -t tmpfs -o size=4m tmpfs "$0"';
 
 const requirements = {
+  connectconformance: command("connectconformance"),
   curl: command("curl"),
   git: {
     ...command("git"),
@@ -54,8 +55,10 @@ const requirements = {
     otherwise: "git is missing, or the folder is no clone",
   },
   ghz: command("ghz"),
+  go: ability("go", () => isOnPath("go"), "there is no Go"),
   "grpc-health-probe": command("grpc-health-probe"),
   grpcurl: command("grpcurl"),
+  h2spec: command("h2spec"),
   haproxy: command("haproxy"),
   make: command("make"),
   openssl: command("openssl"),

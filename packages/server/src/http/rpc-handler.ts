@@ -18,6 +18,7 @@ import { finalizeOnAbort } from "./connect/finalize-on-abort.ts";
 import { checkQuery, isJsonQuery } from "./connect/get-query.ts";
 import { correctGrpcMessage } from "./connect/grpc-message.ts";
 import { hideError, hideErrors, type RpcFailure } from "./connect/hide-errors.ts";
+import { inTwo } from "./large-answer.ts";
 import { type Intake, type IntakeLimits, receive, unpacked } from "./connect/intake.ts";
 import { type Limits, resolveLimits } from "./limits.ts";
 import type { ConnectionEvent } from "./connection-event.ts";
@@ -39,7 +40,7 @@ export interface RpcHandler extends NodeHandler {
 /** What `safeAdapter` takes. */
 export interface SafeAdapterOptions extends Pick<
   ConnectRouterOptions,
-  "shutdownSignal" | "requestGate" | "interceptors"
+  "shutdownSignal" | "requestGate" | "interceptors" | "jsonOptions"
 > {
   /** Registers the rpcs. Give `router.service` no options: they turn on what is off for the router. */
   routes: (router: ConnectRouter) => void;
@@ -79,6 +80,7 @@ export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
   const router = createConnectRouter({
     acceptCompression: [gzip],
     binaryOptions,
+    ...(options.jsonOptions && { jsonOptions: options.jsonOptions }),
     readMaxBytes: limits.readMaxBytes,
     writeMaxBytes: limits.writeMaxBytes,
     compressMinBytes: limits.compressMinBytes,
@@ -182,7 +184,8 @@ async function answerRpc(
     const answer = await rpc({ ...universal, body });
     if (!takesStream(rpc)) intake.account.close();
     if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
-    await universalResponseToNodeResponse(correctGrpcMessage(answer), response);
+    const isSplit = method.methodKind === "unary" && !("stream" in request) && "encrypted" in request.socket;
+    await universalResponseToNodeResponse(correctGrpcMessage(isSplit ? inTwo(answer) : answer), response);
   });
 }
 

@@ -18,7 +18,7 @@ import type { Form, UnaryProtocol } from "./unary-protocol.ts";
 /** What `createFastUnary` takes. */
 export interface FastUnaryOptions extends Pick<
   ConnectRouterOptions,
-  "shutdownSignal" | "requestGate" | "interceptors" | "binaryOptions"
+  "shutdownSignal" | "requestGate" | "interceptors" | "binaryOptions" | "jsonOptions"
 > {
   /** By their paths. */
   rpcs: ReadonlyMap<string, UnarySpec>;

@@ -25,16 +25,22 @@ export interface Rpc {
 }
 
 /** What `createRpc` takes beside the implementation. */
-export interface RpcOptions extends Pick<ConnectRouterOptions, "binaryOptions" | "interceptors"> {
+export interface RpcOptions extends Pick<
+  ConnectRouterOptions,
+  "binaryOptions" | "interceptors" | "jsonOptions"
+> {
   limits: { readMaxBytes: number; writeMaxBytes: number };
 }
 
 /** Puts an implementation between its decoder and its encoder, which are those of connect. */
-export function createRpc(spec: UnarySpec, { binaryOptions, interceptors = [], limits }: RpcOptions): Rpc {
+export function createRpc(
+  spec: UnarySpec,
+  { binaryOptions, jsonOptions, interceptors = [], limits }: RpcOptions,
+): Rpc {
   const { method, impl } = spec;
-  const decoders = createMethodSerializationLookup(method, binaryOptions, undefined, limits);
+  const decoders = createMethodSerializationLookup(method, binaryOptions, jsonOptions, limits);
   // Options cost something with every message, and those given are for decoding.
-  const encoders = createMethodSerializationLookup(method, undefined, undefined, limits);
+  const encoders = createMethodSerializationLookup(method, undefined, jsonOptions, limits);
   const encode = createEncoder(method.output);
   return {
     method,
