@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openSqliteStore } from "../sqlite-store.ts";
+import { packEvents } from "../operations/event-columns.ts";
 import { newEvent } from "../testing/new-event.ts";
+import { createTestEngine } from "../testing/test-engine.ts";
 import { tempFolder } from "../testing/temp-folder.ts";
 
 test("a call that is wrong fails alone, however many share its transaction", async () => {
@@ -98,4 +100,13 @@ test("an append that stores nothing new writes nothing", async () => {
   await store.append([newEvent("b")]);
   expect(log() === before).toBe(false);
   await store.close();
+});
+
+test("a transaction that failed leaves nothing that would be hinted", () => {
+  const { db, engine } = createTestEngine();
+  const events = packEvents([newEvent("a"), newEvent("b", { runAt: 1 })]);
+  db.exec("CREATE TRIGGER broken BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'broken'); END");
+  expect(engine.write([{ id: 0, name: "append", args: [events] }])).toMatchObject({ kind: "failed" });
+  expect(engine.changes).toMatchObject({ jobs: [], work: false, nextDueAt: Infinity });
+  db.close();
 });
