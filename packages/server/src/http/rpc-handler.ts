@@ -24,6 +24,7 @@ import { type Limits, resolveLimits } from "./limits.ts";
 import type { ConnectionEvent } from "./connection-event.ts";
 import type { NodeHandler, NodeRequest, NodeResponse } from "./node-handler.ts";
 import { meteredGzip } from "./connect/metered-gzip.ts";
+import { refuseLate } from "./connect/late-call.ts";
 import { useOriginForm } from "./connect/origin-form.ts";
 import { createReceiveDeadline } from "./connect/receive-deadline.ts";
 import { answerUnknownMethod } from "./connect/unknown-method.ts";
@@ -137,6 +138,7 @@ function gate(
     correctErrors(context);
     try {
       await requestGate?.(context);
+      refuseLate(context);
       checkQuery(context, inspect);
     } catch (error) {
       if (error instanceof ConnectError) throw error;

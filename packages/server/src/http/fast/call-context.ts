@@ -10,6 +10,7 @@ import {
 import type { Member } from "../bag.ts";
 import type { Deadlines } from "../deadlines.ts";
 import type { Exchange } from "./exchange.ts";
+import { timedOut } from "../connect/late-call.ts";
 import { nodeHeaders, webHeaders } from "./node-headers.ts";
 import type { AnswerFields, Form } from "./unary-protocol.ts";
 
@@ -30,7 +31,6 @@ export interface Aborting {
 }
 
 /** Why signals abort; the same for all calls, as errors are dear. */
-const timedOut = new ConnectError("the operation timed out", Code.DeadlineExceeded);
 const left = new ConnectError("the client went away", Code.Canceled);
 const over = new ConnectError("the call is over", Code.Canceled);
 
@@ -82,6 +82,11 @@ export class CallContext implements HandlerContext, AnswerFields {
     return () => (deadline === Number.POSITIVE_INFINITY ? undefined : deadline - performance.now());
   }
 
+  /** Whether its time is over. */
+  get isLate(): boolean {
+    return this.#deadline !== Number.POSITIVE_INFINITY && this.#deadline <= performance.now();
+  }
+
   get values(): ContextValues {
     return (this.#values ??= createContextValues());
   }
@@ -104,7 +109,7 @@ export class CallContext implements HandlerContext, AnswerFields {
     const { deadlines, shutdownSignal } = this.#aborting;
     if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
     else if (shutdownSignal?.aborted) this.#abort(shutdownSignal.reason);
-    else if (this.#deadline <= performance.now()) this.timeOut();
+    else if (this.isLate) this.timeOut();
     else this.#waiting = deadlines.add(this, this.#deadline);
     return this.#controller.signal;
   }

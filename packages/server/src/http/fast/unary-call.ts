@@ -6,6 +6,7 @@ import type { Member } from "../bag.ts";
 import { overBudget } from "../connect/byte-budget.ts";
 import { correctError } from "../connect/correct-errors.ts";
 import type { Deadlines } from "../deadlines.ts";
+import { timedOut } from "../connect/late-call.ts";
 import { clientError, hideError, type RpcFailure } from "../connect/hide-errors.ts";
 import type { IntakeLimits } from "../connect/intake.ts";
 import type { Limits } from "../limits.ts";
@@ -105,7 +106,8 @@ export class UnaryCall implements Receiver {
     if (this.exchange.gone) return;
     const { budget, readMaxBytes } = this.#surroundings.limits;
     const declared = Number(this.exchange.headers["content-length"]) || 0;
-    if (!budget.fits(Math.min(declared, readMaxBytes))) this.#fail(overBudget());
+    if (this.#context.isLate) this.#fail(timedOut);
+    else if (!budget.fits(Math.min(declared, readMaxBytes))) this.#fail(overBudget());
     else if (declared > readMaxBytes && !this.#form.protocol.hasEnvelopes)
       this.#fail(tooLarge(readMaxBytes, declared));
     this.exchange.read();
@@ -114,6 +116,7 @@ export class UnaryCall implements Receiver {
   async #handle(): Promise<void> {
     const { protocol, json } = this.#form;
     try {
+      if (this.#context.isLate) throw timedOut;
       const output = await this.#rpc.invoke(this.#decode(), this.#context);
       const message = this.#rpc.encode(output, json);
       const compression = this.#compressionFor(message);

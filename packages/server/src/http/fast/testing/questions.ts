@@ -42,7 +42,18 @@ export function question(random: Random): Question {
       json ? ["application/grpc+json"] : ["application/grpc", "application/grpc+proto"],
     );
     if (random.int(4) === 0)
-      fields["grpc-timeout"] = random.pick(["1H", "10S", "99999999H", "x", "", "1", "-1S", "123456789S"]);
+      fields["grpc-timeout"] = random.pick([
+        "1H",
+        "10S",
+        "0S",
+        "1n",
+        "99999999H",
+        "x",
+        "",
+        "1",
+        "-1S",
+        "123456789S",
+      ]);
     if (random.int(3) === 0)
       fields["grpc-accept-encoding"] = random.pick(["gzip", "identity,deflate,gzip", "br, gzip", "br", ""]);
     if (random.int(10) === 0) fields["grpc-encoding"] = random.pick(["identity", "gzip", "br", ""]);
@@ -56,7 +67,7 @@ export function question(random: Random): Question {
         ])
       : "application/proto";
     if (random.int(4) === 0)
-      fields["connect-timeout-ms"] = random.pick(["10000", "9999999999", "x", "", "-1", "99999999999"]);
+      fields["connect-timeout-ms"] = random.pick(["10000", "0", "9999999999", "x", "", "-1", "99999999999"]);
     if (random.int(3) === 0)
       fields["accept-encoding"] = random.pick(["gzip", "gzip, br", "br;q=1, gzip", "br", ""]);
     if (random.int(10) === 0) fields["content-encoding"] = random.pick(["identity", "gzip", "br", ""]);
