@@ -40,7 +40,10 @@ test.each([
   ["http://", "http://"],
   ["a b:1", "a b:1"],
   ["http://user:secret@localhost:1", "http://***@localhost:1"],
+  ["http://user:12/secret@localhost:1", "http://***@localhost:1"],
   ["localhost:1/?secret", "localhost:1/?***"],
+  ["http://localhost:1/#secret", "http://localhost:1/#***"],
+  ["http://localhost:1/#", "http://localhost:1/#***"],
 ])("%s is no address, and shown as %s", (server, shown) => {
   expect(() => config({ server })).toThrow(`--server must be host:port or an http(s) URL, got "${shown}"`);
 });

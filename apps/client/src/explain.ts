@@ -2,13 +2,14 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { RetryInfoSchema } from "@event-ingestion/api/error-details";
 import { exitCodes, Failure } from "./failure.ts";
 import { plain } from "./output.ts";
+import { quoteSafely } from "./quote-safely.ts";
 
 /** Turns whatever a command threw into a line, a hint and an exit code. `address` is the server as the user named it. */
 export function explain(error: unknown, address: string): Failure {
   if (error instanceof Failure) return error;
   if (error instanceof ConnectError) return explainCall(error, address);
   if (error instanceof Error && "syscall" in error) {
-    return new Failure(error.message, {
+    return new Failure(quoteSafely(error.message), {
       exitCode: exitCodes.usage,
       hint: "check the file, its folder and their permissions",
     });

@@ -1,3 +1,4 @@
+import { withoutSecrets } from "@event-ingestion/app-kit/without-secrets";
 import { usageFailure } from "./failure.ts";
 
 /** Reads options given as text, and collects what is wrong with them. */
@@ -35,13 +36,14 @@ export function createOptionReader(): OptionReader {
       if (text === undefined) return fallback;
       const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
       if (value >= min && value <= max) return value;
-      wrong(`${name} must be a whole number from ${min} to ${max}, got "${text}"`);
+      wrong(`${name} must be a whole number from ${min} to ${max}, got "${withoutSecrets(text)}"`);
       return fallback;
     },
     choice(name, text, words, fallback) {
       if (text === undefined) return fallback;
       const word = words.find((candidate) => candidate === text);
-      if (word === undefined) wrong(`${name} must be one of ${words.join(", ")}, got "${text}"`);
+      if (word === undefined)
+        wrong(`${name} must be one of ${words.join(", ")}, got "${withoutSecrets(text)}"`);
       return word ?? fallback;
     },
     duration(name, text) {
@@ -49,7 +51,7 @@ export function createOptionReader(): OptionReader {
       const [, amount = "", unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
       const ms = Math.round(Number(amount) * (unitMs[unit] ?? Number.NaN));
       if (ms >= 1 && ms <= maxDurationMs) return ms;
-      wrong(`${name} must be a duration such as 500ms, 30s or 2m, up to 596h, got "${text}"`);
+      wrong(`${name} must be a duration such as 500ms, 30s or 2m, up to 596h, got "${withoutSecrets(text)}"`);
       return undefined;
     },
     rate(name, text) {
@@ -57,14 +59,14 @@ export function createOptionReader(): OptionReader {
       const [, amount = "", unit = "s"] = /^(\d+(?:\.\d+)?)(?:\/(s|m|h))?$/.exec(text) ?? [];
       const perSecond = (Number(amount) * 1000) / (unitMs[unit] ?? Number.NaN);
       if (perSecond > 0) return perSecond;
-      wrong(`${name} must be a rate such as 500/s or 1000/m, got "${text}"`);
+      wrong(`${name} must be a rate such as 500/s or 1000/m, got "${withoutSecrets(text)}"`);
       return undefined;
     },
     character(name, text) {
       if (text === undefined) return undefined;
       if (text === "tab" || text === "\\t" || text === "\t") return "\t";
       if (/^[\x21-\x7e]$/.test(text) && text !== '"') return text;
-      wrong(`${name} must be one ASCII character such as ";", or tab, got "${text}"`);
+      wrong(`${name} must be one ASCII character such as ";", or tab, got "${withoutSecrets(text)}"`);
       return undefined;
     },
     wrong,

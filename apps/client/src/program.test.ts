@@ -268,6 +268,18 @@ event: --rate must be a rate such as 500/s or 1000/m, got "fast"
       `event: --rejects must name another file than --resume
 event: --delimiter must be one ASCII character such as ";", or tab, got "ab"\n`,
     ],
+    [
+      ["ingest", "http://me:sec'ret@host"],
+      "event: too many arguments for 'ingest'. Expected 0 arguments but got 1: http://***@host.\n",
+    ],
+    [
+      ["ingest", "--file", "http://me:secret@host/a.csv"],
+      "event: ENOENT: no such file or directory, open 'http://***@host/a.csv'\n",
+    ],
+    [
+      ["status", "x", "--protocol", "http://me:secret@host"],
+      'event: --protocol must be one of grpc, connect, grpc-web, got "http://***@host"\n',
+    ],
     [["status"], "event: missing required argument 'id'\n  see event --help\n"],
     [["frobnicate"], "event: unknown command 'frobnicate'\n  see event --help\n"],
     [

@@ -1,4 +1,3 @@
-import { withoutSecrets } from "@event-ingestion/app-kit/without-secrets";
 import { Command, CommanderError } from "commander";
 import { type Config, type GlobalFlags, readConfig } from "./config.ts";
 import { demo } from "./commands/demo.ts";
@@ -8,6 +7,7 @@ import { ingest, type IngestFlags, readIngestFlags } from "./commands/ingest.ts"
 import { migrate, type MigrateFlags, readMigrateFlags } from "./commands/migrate.ts";
 import { createOptionReader, type OptionReader } from "./option-reader.ts";
 import { mappingHelp } from "./import/record-event.ts";
+import { quoteSafely } from "./quote-safely.ts";
 import { status } from "./commands/status.ts";
 
 const help = `
@@ -177,9 +177,4 @@ function addMigrate(program: Command, runner: Runner): void {
     .action((flags: MigrateFlags, command: Command) =>
       runner(command, (reader) => readMigrateFlags(flags, reader), migrate),
     );
-}
-
-/** What was typed in the wrong place may be a URL with a password. */
-function quoteSafely(message: string): string {
-  return message.replace(/'(.*)'/s, (_, typed: string) => `'${withoutSecrets(typed)}'`);
 }

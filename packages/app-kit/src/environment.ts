@@ -32,14 +32,15 @@ export function readEnvironment(env: NodeJS.ProcessEnv, hear?: (problem: string)
       if (given === undefined) return fallback;
       const value = /^\d+$/.test(given) ? Number(given) : Number.NaN;
       if (value >= min && value <= max) return value;
-      wrong(`${name} must be a whole number from ${min} to ${max}, got "${given}"`);
+      wrong(`${name} must be a whole number from ${min} to ${max}, got "${withoutSecrets(given)}"`);
       return fallback;
     },
     choice(name, fallback, words) {
       const given = text(name);
       if (given === undefined) return fallback;
       const word = words.find((candidate) => candidate === given);
-      if (word === undefined) wrong(`${name} must be one of ${words.join(", ")}, got "${given}"`);
+      if (word === undefined)
+        wrong(`${name} must be one of ${words.join(", ")}, got "${withoutSecrets(given)}"`);
       return word ?? fallback;
     },
     file(name) {

@@ -6,13 +6,8 @@ export function readBaseUrl(name: string, address: string, { wrong }: Pick<Envir
   const text = address.includes("://") ? address : `http://${address}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const hasPort = address.includes("://") || /:\d+$/.test(address);
-  if (
-    url !== undefined &&
-    hasPort &&
-    /^https?:$/.test(url.protocol) &&
-    url.username === "" &&
-    url.search === ""
-  ) {
+  // With an @ anywhere a part of a password may be taken for the host or the path.
+  if (url !== undefined && hasPort && /^https?:$/.test(url.protocol) && !/[@?#]/.test(address)) {
     return url.href.replace(/\/$/, "");
   }
   wrong(`${name} must be host:port or an http(s) URL, got "${withoutSecrets(address)}"`);

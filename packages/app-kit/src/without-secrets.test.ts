@@ -13,6 +13,7 @@ test.each([
   ["me:secret@host:1", "***@host:1"],
   ["--to=postgres://me:sec\nret@host/db", "***@host/db"],
   ["https://host/?token=secret", "https://host/?***"],
+  ["https://host/#secret?", "https://host/#***"],
 ])("of %j stays %j", (typed, shown) => {
   expect(withoutSecrets(typed)).toBe(shown);
 });
@@ -24,7 +25,13 @@ function problemsOf(read: (env: Pick<Environment, "wrong">) => void): string[] {
 }
 
 test("the address of a server is shown without its credentials", () => {
-  for (const address of ["http://me:secret@host:1", "me:secret@host:1", "https://host?token=secret"]) {
+  for (const address of [
+    "http://me:secret@host:1",
+    "me:secret@host:1",
+    "https://host?token=secret",
+    "http://me:12/secret@host:1",
+    "http://host/#secret",
+  ]) {
     const [problem = ""] = problemsOf((env) => readBaseUrl("SERVER_ADDRESS", address, env));
     expect(problem).toMatch(/^SERVER_ADDRESS must be host:port or an http\(s\) URL, got "/);
     expect(problem).not.toContain("secret");
