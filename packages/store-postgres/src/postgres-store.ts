@@ -3,6 +3,8 @@ import { createAppend } from "./operations/append.ts";
 import type { StoreContext } from "./operations/store-context.ts";
 import { passRecoveryBarrier } from "./database/recovery-barrier.ts";
 import { createClaims } from "./operations/claim.ts";
+import { openClock } from "./operations/clock.ts";
+import { createMachineTime } from "./operations/machine-time.ts";
 import { createConnections } from "./database/connections.ts";
 import { createCounts } from "./operations/counts.ts";
 import { createPartitions } from "./tables/partitions.ts";
@@ -42,7 +44,16 @@ export interface PostgresOptions {
  * @throws StoreError invalid (the URL, an option, the password, missing rights), incompatible (the server is too old or would
  * lose events, or the tables are not this version's), or unavailable
  */
-export async function openPostgresStore(url: string, options: PostgresOptions = {}): Promise<JobStore> {
+export function openPostgresStore(url: string, options: PostgresOptions = {}): Promise<JobStore> {
+  return openPostgresStoreBy(createMachineTime(), url, options);
+}
+
+/** The same by another time of this machine: ms that nobody sets. */
+export async function openPostgresStoreBy(
+  machineTime: () => number,
+  url: string,
+  options: PostgresOptions = {},
+): Promise<JobStore> {
   const { writers, connections, deadlineMs } = checked(options);
   const primary = createPrimary(parseHosts(url), Math.min(deadlineMs, 5000));
   const { connection, durability } = await prepare(primary);
@@ -53,29 +64,26 @@ export async function openPostgresStore(url: string, options: PostgresOptions = 
   shared.give(connection);
   const pooled = { deadlineMs, connections: shared, availability };
   const others = createPool({ ...pooled, lane: "other", size: connections });
-  const context: StoreContext = {
-    caps: { durability, exclusive: false, writers, ...limits },
-    writers: createPool({ ...pooled, lane: "append", size: writers }),
-    others,
-    availability,
-    partitions: createPartitions(others),
-    hints: createHints(),
-  };
+  const hints = createHints();
+  const appends = createPool({ ...pooled, lane: "append", size: writers });
+  const partitions = createPartitions(others);
   const close = async () => {
-    await Promise.all([context.writers.close(), others.close()]);
+    await Promise.all([appends.close(), others.close()]);
     await shared.close();
     availability.end();
-    context.hints.close();
+    hints.close();
   };
-  try {
-    await context.partitions.ensure();
-  } catch (error) {
+  const closed = async (error: unknown): Promise<never> => {
     await close();
     throw error;
-  }
+  };
+  await partitions.ensure().catch(closed);
+  const clock = await openClock(others, machineTime).catch(closed);
+  const caps = { durability, exclusive: false, writers, ...limits };
+  const context: StoreContext = { caps, writers: appends, others, availability, partitions, hints, clock };
   const claims = createClaims(context);
   return {
-    caps: context.caps,
+    caps,
     get health() {
       return availability.health;
     },
@@ -90,7 +98,7 @@ export async function openPostgresStore(url: string, options: PostgresOptions = 
     ...createMaintain(context, claims),
     ...createExport(context),
     ...createImport(context),
-    hints: (signal) => context.hints.listen(signal),
+    hints: (signal) => hints.listen(signal),
     close,
   };
 }

@@ -5,7 +5,8 @@ import { incompatible, sqlState } from "./errors.ts";
 /**
  * A job is in exactly one of queue, lease and outcome: that is its state. job, outcome and attempt_error are insert-only
  * and have one partition for each UTC day of acceptance (see partitions.ts); queue and lease are slim, since all that is deleted
- * all the time is in them. Instants are milliseconds since 1970.
+ * all the time is in them. Instants are milliseconds since 1970, by the database's clock; only the end of a session is in
+ * steady time, and the due of a job that ran before has a lead (see clock.ts). meta.clock is the record of that clock.
  *
  * No index says what each session holds: those who ask read lease through, which happens when a session ends. Every claim
  * and settlement would pay for such an index, and each settlement wade through what the session held before the last

@@ -14,9 +14,9 @@ import { type EndedRow, publishEnded, sink } from "./ending.ts";
 import { damaged } from "../database/errors.ts";
 import { acceptedAt, dayOf, isUuid } from "../tables/job-id.ts";
 import { type JobSearch, searchDay, searchJobs } from "./job-search.ts";
-import { plainBytes } from "../database/binary-array.ts";
+import { plainBytes, uuidArray } from "../database/binary-array.ts";
 import { createQueueHead } from "./queue-head.ts";
-import { now } from "../tables/sql.ts";
+import { dueNow, isDue } from "../tables/sql.ts";
 
 /** Jobs that one claim hands out at most. */
 const maxClaim = 10_000;
@@ -33,19 +33,19 @@ const lease: JobSearch = {
   kind: "claim",
   textOf: ({ job }) => `WITH s AS (
       SELECT FROM ingest.session
-      WHERE session_id = $1 AND expires_at > ${now} AND $3 <> ALL (refused_claims) FOR SHARE),
+      WHERE session_id = $1 AND expires_at > $5 AND $3 <> ALL (refused_claims) FOR SHARE),
     b AS MATERIALIZED (
       SELECT EXISTS (SELECT FROM ingest.lease WHERE session_id = $1 AND lost >= ${lossesBeforeIsolation}) AS lone,
-        CASE WHEN EXISTS (SELECT FROM ingest.queue WHERE run_at <= ${now} AND lost >= ${lossesBeforeIsolation})
+        CASE WHEN EXISTS (SELECT FROM ingest.queue WHERE run_at <= ${dueNow("$6")} AND lost >= ${lossesBeforeIsolation})
           THEN EXISTS (SELECT FROM ingest.lease WHERE session_id = $1) END AS busy),
     alone AS MATERIALIZED (
       SELECT ctid AS tid, * FROM ingest.queue
-      WHERE run_at <= ${now} AND lost >= ${lossesBeforeIsolation}
+      WHERE run_at <= ${dueNow("$6")} AND lost >= ${lossesBeforeIsolation}
         AND EXISTS (SELECT FROM s) AND EXISTS (SELECT FROM b WHERE NOT busy)
       ORDER BY run_at, job_id LIMIT 1 FOR UPDATE SKIP LOCKED),
     company AS MATERIALIZED (
       SELECT ctid AS tid, * FROM ingest.queue
-      WHERE run_at <= ${now} AND run_at >= $4 AND lost < ${lossesBeforeIsolation} AND EXISTS (SELECT FROM s)
+      WHERE ${isDue("$6")} AND run_at >= $4 AND lost < ${lossesBeforeIsolation} AND EXISTS (SELECT FROM s)
         AND EXISTS (SELECT FROM b WHERE NOT lone AND busy IS NOT TRUE) AND NOT EXISTS (SELECT FROM alone)
       ORDER BY run_at, job_id LIMIT $2 FOR UPDATE SKIP LOCKED),
     c AS (
@@ -106,18 +106,28 @@ const release = {
     v AS (
       SELECT job_id, attempts, max_attempts, lost, bytes, (CASE WHEN cancel_requested THEN 5 ELSE 0 END)::int2 AS verdict,
         0::int8 AS delay_ms, NULL::text AS error, NULL::bytea AS result FROM g),
-    ${sink} SELECT job_id, verdict FROM v`,
+    ${sink("$3")} SELECT job_id, verdict FROM v`,
+};
+
+const open = {
+  name: "open_sessions",
+  text: "SELECT session_id AS id FROM ingest.session WHERE session_id = ANY ($1::uuid[]) AND expires_at > $2",
 };
 
 /** Hands back unrun what a session holds: all of it, or what one claim got. */
-export function releaseLeases(query: Query, session: string, claim: number | null): Promise<EndedRow[]> {
-  return query<EndedRow>(release, [session, claim]);
+export function releaseLeases(
+  query: Query,
+  { session, claim, leadMs }: { session: string; claim: number | null; leadMs: number },
+): Promise<EndedRow[]> {
+  return query<EndedRow>(release, [session, claim, leadMs]);
 }
 
 /** Claims, and what they leave behind. */
 export interface Claims extends Pick<JobStore, "claim"> {
   /** Whether the session was kept from claiming until it holds less; asked once. */
   wasKeptBack: (session: string) => boolean;
+  /** Drops what was noted for sessions that have ended, wherever they did. */
+  forgetEnded: () => Promise<void>;
   /**
    * Takes back what was leased by claims whose answers were lost: the session lives on without knowing of it, so nobody
    * would ever run those jobs.
@@ -127,7 +137,7 @@ export interface Claims extends Pick<JobStore, "claim"> {
 
 /** `claim` of the port, with what sessions hold and wait for. */
 export function createClaims(context: StoreContext): Claims {
-  const { others, hints } = context;
+  const { others, hints, clock } = context;
   const head = createQueueHead();
   const unanswered = new Set<{ session: string; claim: number }>();
   const keptBack = new Set<string>();
@@ -138,11 +148,18 @@ export function createClaims(context: StoreContext): Claims {
     for (const each of unanswered) {
       const ended = await others.transaction(async (query) => {
         await query(refuse, [each.session, each.claim]);
-        return releaseLeases(query, each.session, each.claim);
+        return releaseLeases(query, { ...each, leadMs: clock.leadMs });
       });
       unanswered.delete(each);
       publishEnded(hints, ended);
     }
+  };
+
+  const forgetEnded = async () => {
+    if (keptBack.size === 0) return;
+    const rows = await others.query<{ id: string }>(open, [uuidArray([...keptBack]), clock.steady()]);
+    const alive = new Set(rows.map(({ id }) => id));
+    for (const session of keptBack) if (!alive.has(session)) keptBack.delete(session);
   };
 
   /** Those that did not come with the claim. */
@@ -156,7 +173,8 @@ export function createClaims(context: StoreContext): Claims {
   const leaseJobs = async (session: string, max: number): Promise<Leased[]> => {
     const claim = randomInt(2 ** 31);
     const noteUnanswered = () => void unanswered.add({ session, claim });
-    const call = { values: [session, max, claim, head.next()], effect: "commits" } as const;
+    const values = [session, max, claim, head.next(), clock.steady(), clock.leadMs];
+    const call = { values, effect: "commits" } as const;
     const rows = await searchDay<ClaimRow>(context, day, lease, call).catch((error: unknown) => {
       if (error instanceof StoreError && error.outcome === "unknown") noteUnanswered();
       throw error;
@@ -165,7 +183,7 @@ export function createClaims(context: StoreContext): Claims {
     else keptBack.delete(session);
     const leased = rows.filter(isLease);
     const oldest = leased.find(({ lost }) => lost < lossesBeforeIsolation);
-    if (oldest !== undefined) head.found(Number(oldest.due_at));
+    if (oldest !== undefined) head.found(Math.min(Number(oldest.due_at), clock.now()));
     const last = leased.at(-1);
     if (last !== undefined) day = dayOf(acceptedAt(last.job_id));
     // For one that runs alone others waited.
@@ -185,6 +203,7 @@ export function createClaims(context: StoreContext): Claims {
       return leaseJobs(session, Math.trunc(Math.min(max, maxClaim)));
     },
     wasKeptBack: (session) => keptBack.delete(session),
+    forgetEnded,
     takeBack,
   };
 }

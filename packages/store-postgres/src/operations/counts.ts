@@ -1,6 +1,6 @@
 import type { Counts, JobStore } from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
-import { now } from "../tables/sql.ts";
+import { isDue, now } from "../tables/sql.ts";
 
 interface CountsRow {
   now: string;
@@ -22,20 +22,20 @@ const count = {
   name: "counts",
   text: `WITH h AS MATERIALIZED (SELECT session_id, count(*) AS held FROM ingest.lease GROUP BY session_id)
     SELECT ${now} AS now, t.*, (SELECT coalesce(sum(held), 0) FROM h) AS running,
-      (SELECT count(*) FROM ingest.queue WHERE run_at > ${now}) AS scheduled,
-      (SELECT run_at FROM ingest.queue WHERE run_at <= ${now} ORDER BY run_at LIMIT 1) AS oldest,
-      (SELECT coalesce(json_agg(json_build_object('worker', s.worker, 'expiresAt', s.expires_at, 'held', coalesce(h.held, 0))
+      (SELECT count(*) FROM ingest.queue WHERE run_at > ${now} AND NOT (${isDue("$2")})) AS scheduled,
+      (SELECT least(run_at, ${now}) FROM ingest.queue WHERE ${isDue("$2")} ORDER BY run_at LIMIT 1) AS oldest,
+      (SELECT coalesce(json_agg(json_build_object('worker', s.worker, 'expiresAt', s.expires_at - $1::int8 + ${now}, 'held', coalesce(h.held, 0))
         ORDER BY s.worker), '[]')
-        FROM ingest.session s LEFT JOIN h ON h.session_id = s.session_id WHERE s.expires_at > ${now}) AS workers
+        FROM ingest.session s LEFT JOIN h ON h.session_id = s.session_id WHERE s.expires_at > $1) AS workers
     FROM (SELECT sum(n) FILTER (WHERE metric = 0) AS accepted, sum(n) FILTER (WHERE metric = 3) AS succeeded,
       sum(n) FILTER (WHERE metric = 4) AS dead, sum(n) FILTER (WHERE metric = 5) AS cancelled FROM ingest.tally) t`,
 };
 
 /** `counts` of the port. */
-export function createCounts({ others }: StoreContext): Pick<JobStore, "counts"> {
+export function createCounts({ others, clock }: StoreContext): Pick<JobStore, "counts"> {
   return {
     async counts() {
-      const [row] = await others.query<CountsRow>(count);
+      const [row] = await others.query<CountsRow>(count, [clock.steady(), clock.leadMs]);
       if (row === undefined) throw new Error("no counts");
       const [accepted, SUCCEEDED, DEAD, CANCELLED, RUNNING] = [
         Number(row.accepted),

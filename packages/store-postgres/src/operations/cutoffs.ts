@@ -1,8 +1,15 @@
 import type { Policy } from "@event-ingestion/store";
 import { dayMs } from "../tables/job-id.ts";
+import type { Leap } from "./clock-record.ts";
 
 /** Until when the jobs that are dropped now have ended, by the numbers of their states. */
 export type Cutoffs = Record<3 | 4 | 5, number>;
+
+/** What the clock shows, and when it was put forward to show it. */
+export interface ClockHistory {
+  now: number;
+  leaps: readonly Leap[];
+}
 
 /** Whether jobs that are kept so long are dropped by days. */
 export function isCoarse(keepMs: number): boolean {
@@ -13,8 +20,25 @@ export function isCoarse(keepMs: number): boolean {
  * Jobs that are kept for a day or more are due at the midnight (UTC) after their time, so that most jobs of a day are due
  * together and its tables can be made anew without them; others are due to the millisecond.
  */
-export function cutoffsAt(now: number, keepMs: Policy["keepMs"]): Cutoffs {
-  const endedUntil = (keep: number) =>
-    isCoarse(keep) ? Math.floor((now - keep) / dayMs) * dayMs - 1 : now - keep;
+export function cutoffsAt(history: ClockHistory, keepMs: Policy["keepMs"]): Cutoffs {
+  const endedUntil = (keep: number) => {
+    const since = keptSince(history, keep);
+    return isCoarse(keep) ? Math.floor(since / dayMs) * dayMs - 1 : since;
+  };
   return { 3: endedUntil(keepMs.SUCCEEDED), 4: endedUntil(keepMs.DEAD), 5: endedUntil(keepMs.CANCELLED) };
+}
+
+/**
+ * What ended until then has been kept for so long. Goes back from leap to leap, and counts the time between them only. A
+ * clock that was put back keeps things longer.
+ */
+export function keptSince({ now, leaps }: ClockHistory, keepMs: number): number {
+  let [until, left] = [now, keepMs];
+  for (const { at, ms } of leaps.toReversed()) {
+    const passed = until - at;
+    if (passed >= left) break;
+    left -= Math.max(0, passed);
+    until = Math.min(until, at - ms);
+  }
+  return Math.min(now - keepMs, until - left);
 }

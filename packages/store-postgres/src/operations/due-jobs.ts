@@ -1,6 +1,6 @@
 import type { JobId, Policy } from "@event-ingestion/store";
 import { uuidArray } from "../database/binary-array.ts";
-import { cutoffsAt, isCoarse } from "./cutoffs.ts";
+import { type ClockHistory, cutoffsAt, isCoarse } from "./cutoffs.ts";
 import type { DayRow } from "./compaction.ts";
 import type { Query } from "../database/connection.ts";
 import { acceptedAt, dayMs, dayOf, firstIdAt, maxInstant, startOfDay } from "../tables/job-id.ts";
@@ -38,9 +38,13 @@ const drop = (day: string) => {
  */
 export async function dropDueJobs(
   query: Query,
-  { now, keepMs, oldest }: { now: number; keepMs: Policy["keepMs"]; oldest: DayRow | undefined },
+  {
+    history,
+    keepMs,
+    oldest,
+  }: { history: ClockHistory; keepMs: Policy["keepMs"]; oldest: DayRow | undefined },
 ): Promise<{ pruned: number; more: boolean }> {
-  const cutoffs = cutoffsAt(now, keepMs);
+  const cutoffs = cutoffsAt(history, keepMs);
   const frontier = oldest === undefined ? maxInstant : startOfDay(oldest.day);
   const busyUntil = oldest === undefined || oldest.stage === "open" ? frontier : frontier + dayMs;
   const keeps = [[3, keepMs.SUCCEEDED] as const, [4, keepMs.DEAD] as const, [5, keepMs.CANCELLED] as const];

@@ -26,19 +26,20 @@ const page = {
 };
 
 /** All jobs, for a move to another store: ids sort as they were given out. */
-export function createExport({ others, caps }: StoreContext): Pick<JobStore, "exportJobs"> {
+export function createExport({ others, caps, clock }: StoreContext): Pick<JobStore, "exportJobs"> {
   return {
     async exportJobs(after = firstIdAt(0), limit) {
       if (!(Number.isInteger(limit) && limit >= 1 && limit <= limits.maxBatch)) {
         throw invalid(`limit must be a whole number from 1 to ${limits.maxBatch}, got ${limit}`);
       }
       if (!isUuid(canonicalId(after))) throw invalid(`${after} is no id of a job`);
-      return (await others.query<Row>(page, [canonicalId(after), limit, caps.maxBatchBytes])).map(toStored);
+      const rows = await others.query<Row>(page, [canonicalId(after), limit, caps.maxBatchBytes]);
+      return rows.map((row) => toStored(row, clock.leadMs));
     },
   };
 }
 
-function toStored(row: Row): StoredJob {
+function toStored(row: Row, leadMs: number): StoredJob {
   const { budget, losses, trace } = row;
-  return { ...toDetail(row), budget, losses, ...(trace !== null && { trace }) };
+  return { ...toDetail(row, leadMs), budget, losses, ...(trace !== null && { trace }) };
 }

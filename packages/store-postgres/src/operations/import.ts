@@ -54,6 +54,7 @@ export function createImport({
   writers,
   partitions,
   hints,
+  clock,
   caps,
 }: StoreContext): Pick<JobStore, "importJobs"> {
   return {
@@ -69,7 +70,7 @@ export function createImport({
           const [busy] = await query<{ day: string }>(busyDays, [textArray([...daysOfJobs])]);
           if (busy !== undefined)
             throw unavailable(`the jobs of ${busy.day} are being cleared; try again later`);
-          const [row] = await query<{ jobs: number; keys: number }>(insert, parametersOf(jobs));
+          const [row] = await query<{ jobs: number; keys: number }>(insert, parametersOf(jobs, clock.leadMs));
           if (row?.jobs !== row?.keys) throw invalid("the event id of a job belongs to another job");
         },
         { effect: "promises" },
@@ -89,7 +90,7 @@ function refuseInvalid(job: StoredJob, caps: StoreContext["caps"]): void {
   if (violation !== undefined) throw invalid(`job ${job.jobId}: ${violation.message}`);
 }
 
-function parametersOf(jobs: readonly StoredJob[]): Buffer[] {
+function parametersOf(jobs: readonly StoredJob[], leadMs: number): Buffer[] {
   const errors = jobs.flatMap(({ jobId, errors: own }) => own.map((error) => ({ jobId, ...error })));
   return [
     uuidArray(jobs.map(({ jobId }) => jobId)),
@@ -105,7 +106,7 @@ function parametersOf(jobs: readonly StoredJob[]): Buffer[] {
     int4Array(jobs.map(({ attempts }) => attempts)),
     int4Array(jobs.map(({ maxAttempts }) => maxAttempts)),
     int4Array(jobs.map(({ losses }) => losses)),
-    int8Array(jobs.map((job) => instant(job.nextAttemptAt ?? job.acceptedAt))),
+    int8Array(jobs.map((job) => instant(dueAt(job, leadMs)))),
     int8Array(jobs.map(({ finishedAt }) => instant(finishedAt))),
     byteaArray(jobs.map(({ result }) => result ?? null)),
     uuidArray(errors.map(({ jobId }) => jobId)),
@@ -113,6 +114,11 @@ function parametersOf(jobs: readonly StoredJob[]): Buffer[] {
     int8Array(errors.map(({ at }) => instant(at))),
     textArray(errors.map(({ error }) => error)),
   ];
+}
+
+/** As of the jobs of this store: see `Clock`. */
+function dueAt({ attempts, nextAttemptAt, acceptedAt: at }: StoredJob, leadMs: number): number {
+  return attempts > 0 ? (nextAttemptAt ?? at) + leadMs : (nextAttemptAt ?? at);
 }
 
 function instant(value: number | undefined): bigint | null {

@@ -4,7 +4,7 @@ import { uuidArray } from "../database/binary-array.ts";
 import type { Query } from "../database/connection.ts";
 import { unavailable } from "../database/errors.ts";
 import { isUuid } from "../tables/job-id.ts";
-import { addTally, now } from "../tables/sql.ts";
+import { addTally, dueNow, now } from "../tables/sql.ts";
 
 /** A job that is in neither place twice in a row moves between them faster than we look; it will not do so for ever. */
 const maxLooks = 20;
@@ -48,7 +48,7 @@ const redrive = {
       RETURNING job_id, state, attempts + (state = 5)::int AS attempts),
     q AS (
       INSERT INTO ingest.queue (job_id, run_at, attempts, max_attempts, lost, bytes)
-      SELECT g.job_id, ${now}, g.attempts, g.attempts + j.max_attempts, 0, octet_length(j.payload)
+      SELECT g.job_id, ${dueNow("$2")}, g.attempts, g.attempts + j.max_attempts, 0, octet_length(j.payload)
       FROM g JOIN ingest.job j ON j.job_id = g.job_id),
     t AS (${addTally("SELECT state, -count(*) FROM g GROUP BY state")})
     SELECT job_id FROM g`,
@@ -65,7 +65,11 @@ interface IdRow {
 }
 
 /** What operators do to jobs. */
-export function createInterventions({ others, hints }: StoreContext): Pick<JobStore, "cancel" | "redrive"> {
+export function createInterventions({
+  others,
+  hints,
+  clock,
+}: StoreContext): Pick<JobStore, "cancel" | "redrive"> {
   return {
     async cancel(ids) {
       const known = distinct(ids);
@@ -81,7 +85,7 @@ export function createInterventions({ others, hints }: StoreContext): Pick<JobSt
     async redrive(ids) {
       const known = distinct(ids);
       if (known.length === 0) return ids.map(() => "unknown");
-      const rows = await others.query<IdRow>(redrive, [uuidArray(known)], "promises");
+      const rows = await others.query<IdRow>(redrive, [uuidArray(known), clock.leadMs], "promises");
       const queued = new Set(rows.map(({ job_id: id }) => id));
       if (queued.size > 0) hints.publish({ work: true, jobs: [...queued] });
       const rest = known.filter((id) => !queued.has(id));

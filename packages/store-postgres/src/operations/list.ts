@@ -23,7 +23,7 @@ const sources: Record<State | "ANY", string> = {
 type PageRow = { lowest: string | null } & (JobRow | { job_id: null });
 
 /** Pages of jobs, newest first. The id is the cursor, so a page does not move when jobs come, change or go. */
-export function createList({ others }: StoreContext): Pick<JobStore, "list"> {
+export function createList({ others, clock }: StoreContext): Pick<JobStore, "list"> {
   return {
     async list(wanted) {
       refuseInvalid(wanted);
@@ -31,7 +31,7 @@ export function createList({ others }: StoreContext): Pick<JobStore, "list"> {
       if (!isStorable(type) || !isStorable(tenant)) return { jobs: [] };
       const rows = await others.query<PageRow>(...pageOf(wanted));
       const found = rows.flatMap((row) => (row.job_id === null ? [] : [row]));
-      const jobs = found.slice(0, limit).map(toJob);
+      const jobs = found.slice(0, limit).map((row) => toJob(row, clock.leadMs));
       const next = found.length > limit ? jobs.at(-1)?.jobId : rows[0]?.lowest;
       return typeof next === "string" ? { jobs, cursor: next } : { jobs };
     },

@@ -5,7 +5,6 @@ import type { Claims } from "./claim.ts";
 import { type EndedRow, publishEnded, sink } from "./ending.ts";
 import { createRetention } from "./retention.ts";
 import { noStandby } from "../database/server-check.ts";
-import { now } from "../tables/sql.ts";
 
 /** Jobs that one call takes from sessions that are over. */
 const maxEnded = 5000;
@@ -16,7 +15,7 @@ const forgetSessionMs = 600_000;
 const endSessions = {
   name: "end_sessions",
   text: `WITH x AS (
-      SELECT session_id FROM ingest.session s WHERE expires_at <= ${now}
+      SELECT session_id FROM ingest.session s WHERE expires_at <= $2
         AND EXISTS (SELECT FROM ingest.lease l WHERE l.session_id = s.session_id)
       ORDER BY session_id LIMIT 100 FOR UPDATE SKIP LOCKED),
     k AS (
@@ -30,12 +29,12 @@ const endSessions = {
           WHEN attempts >= max_attempts OR (lost >= ${lossesBeforeIsolation} AND lost + 1 >= $1::int) THEN 4 ELSE 1 END)::int2
           AS verdict
       FROM g),
-    ${sink} SELECT job_id, verdict FROM v`,
+    ${sink("$3")} SELECT job_id, verdict FROM v`,
 };
 
 const forgetSessions = {
   name: "forget_sessions",
-  text: `DELETE FROM ingest.session s WHERE expires_at <= ${now} - ${forgetSessionMs}
+  text: `DELETE FROM ingest.session s WHERE expires_at <= $1::int8 - ${forgetSessionMs}
     AND NOT EXISTS (SELECT FROM ingest.lease l WHERE l.session_id = s.session_id)`,
 };
 
@@ -46,7 +45,7 @@ const standbyNames = {
 
 /** Ends sessions whose time is up, drops what was kept long enough, makes the tables of the coming days. */
 export function createMaintain(context: StoreContext, claims: Claims): Pick<JobStore, "maintain"> {
-  const { caps, others, partitions, availability, hints } = context;
+  const { caps, others, partitions, availability, hints, clock } = context;
   const prune = createRetention(context);
 
   /** Commits that wait for nobody any more are not what was promised when the store was opened. */
@@ -62,11 +61,17 @@ export function createMaintain(context: StoreContext, claims: Claims): Pick<JobS
   return {
     async maintain({ workerLostLimit, keepMs }) {
       await checkPromise();
+      await clock.check();
       await claims.takeBack();
+      await claims.forgetEnded();
       await partitions.ensure();
-      const ended = await others.query<EndedRow>(endSessions, [workerLostLimit], "commits");
+      const ended = await others.query<EndedRow>(
+        endSessions,
+        [workerLostLimit, clock.steady(), clock.leadMs],
+        "commits",
+      );
       publishEnded(hints, ended);
-      if (ended.length === 0) await others.query(forgetSessions, [], "commits");
+      if (ended.length === 0) await others.query(forgetSessions, [clock.steady()], "commits");
       checkKeepMs(keepMs);
       const { pruned, more } = await prune(keepMs);
       return {

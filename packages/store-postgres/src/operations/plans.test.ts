@@ -2,8 +2,8 @@ import { needs } from "@event-ingestion/needs";
 import type { JobStore, Leased } from "@event-ingestion/store";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { acceptedAt, dayMs, dayOf } from "../tables/job-id.ts";
-import { openPostgresStore } from "../postgres-store.ts";
-import { installClock, moveClock } from "../testing/databases.ts";
+import { openPostgresStore, openPostgresStoreBy } from "../postgres-store.ts";
+import { installClock, elapse } from "../testing/databases.ts";
 import { newEvents } from "../testing/events.ts";
 import { execute, type PostgresServer, startPostgres } from "../testing/postgres-server.ts";
 import { sharedPostgres } from "../testing/shared-server.ts";
@@ -43,6 +43,7 @@ function plansOn(major: number): void {
   let url: string;
   let store: JobStore;
   let marks = 0;
+  let passedMs = 0;
 
   beforeAll(async () => {
     server = await startPostgres({ major, settings });
@@ -52,7 +53,7 @@ function plansOn(major: number): void {
     await installClock(url);
     // Statistics of empty tables: to read them through would cost nothing.
     await execute(url, "VACUUM ANALYZE");
-    store = await openPostgresStore(url);
+    store = await openPostgresStoreBy(() => performance.now() + passedMs, url);
   });
   afterAll(async () => {
     await store.close();
@@ -131,7 +132,8 @@ function plansOn(major: number): void {
       await store.append(newEvents(`past-${batch}`, 1000));
       await store.claim(session, 2000);
     }
-    await moveClock(url, 60_000);
+    await elapse(url, 60_000);
+    passedMs += 60_000;
     await store.append(newEvents("now", 20));
     // One claim a second begins at the beginning; it is among these at most as often as they take seconds.
     const blocks: number[] = [];

@@ -34,9 +34,9 @@ const byKey = {
   text: "SELECT event_id, job_id FROM ingest.event_key WHERE event_id = ANY ($1::text[]) AND tenant = $2",
 };
 
-/** A row as the port gives it. */
-export function toDetail(row: DetailRow): JobDetail {
-  return { ...toJob(row), payload: plainBytes(row.payload), errors: row.errors };
+/** A row as the port gives it. `leadMs` is the lead of dues over the clock. */
+export function toDetail(row: DetailRow, leadMs: number): JobDetail {
+  return { ...toJob(row, leadMs), payload: plainBytes(row.payload), errors: row.errors };
 }
 
 /** What is known of jobs. */
@@ -45,12 +45,12 @@ export function createRead(context: StoreContext): Pick<JobStore, "get" | "getDe
     async get(ids) {
       const asked = ids.map(canonicalId);
       const rows = await searchJobs<JobRow>(context, asked, jobs);
-      const found = new Map(rows.map((row) => [row.job_id, toJob(row)]));
+      const found = new Map(rows.map((row) => [row.job_id, toJob(row, context.clock.leadMs)]));
       return asked.map((id) => found.get(id) ?? null);
     },
     async getDetail(id) {
       const [row] = await searchJobs<DetailRow>(context, [canonicalId(id)], details);
-      return row === undefined ? null : toDetail(row);
+      return row === undefined ? null : toDetail(row, context.clock.leadMs);
     },
     async find(tenant, eventIds) {
       const asked = isStorable(tenant) ? eventIds.filter(isStorable) : [];

@@ -3,7 +3,7 @@ import { type JobId, type JobStore, type NewEvent, type Policy, type Verdict } f
 import { beforeEach, describe, expect, test } from "vitest";
 import { acceptedAt, dayMs, dayOf } from "../tables/job-id.ts";
 import { openPostgresStore } from "../postgres-store.ts";
-import { createDatabase, installClock, moveClock } from "../testing/databases.ts";
+import { createDatabase, installClock, elapse } from "../testing/databases.ts";
 import { newEvent, newEvents } from "../testing/events.ts";
 import { execute } from "../testing/postgres-server.ts";
 import { sharedPostgres, sharedServer } from "../testing/shared-server.ts";
@@ -22,7 +22,7 @@ describe("jobs that are kept for days", needs(sharedPostgres(18)), () => {
     await installClock(url);
     // Noon, so that some hours more are the same day.
     const [row] = await execute(url, "SELECT ingest.clock() AS now");
-    await moveClock(url, dayMs + dayMs / 2 - (Number(row?.["now"]) % dayMs));
+    await elapse(url, dayMs + dayMs / 2 - (Number(row?.["now"]) % dayMs));
   });
 
   /** One handle a call: whatever a process knew, it forgets. */
@@ -47,11 +47,11 @@ describe("jobs that are kept for days", needs(sharedPostgres(18)), () => {
       const [row] = await execute(url, `SELECT pg_total_relation_size('ingest.job_${day}')::int AS bytes`);
       return Number(row?.["bytes"]);
     };
-    await moveClock(url, 7 * dayMs);
+    await elapse(url, 7 * dayMs);
     expect(await withStore(maintainAll)).toBe(0);
     expect(await stageOf(day)).toBe("open");
     const before = await bytesOfDay();
-    await moveClock(url, dayMs);
+    await elapse(url, dayMs);
 
     const revived = cancelled[0] ?? newEvent("none");
     const kept = [...dead, ...running, ...waiting];
@@ -91,7 +91,7 @@ describe("jobs that are kept for days", needs(sharedPostgres(18)), () => {
 
   test("leave their day to others: whoever reads or writes meanwhile is not disturbed", async () => {
     const { ids, dead } = await withStore((store) => fill(store, 10_500));
-    await moveClock(url, 8 * dayMs);
+    await elapse(url, 8 * dayMs);
     const store = await openPostgresStore(url);
     const kept = dead.map(({ eventId }) => ids.get(eventId) ?? "");
     const over = new AbortController();
@@ -128,7 +128,7 @@ describe("jobs that are kept for days", needs(sharedPostgres(18)), () => {
       expect(await store.cancel(left)).toEqual(left.map(() => "cancelled"));
       return dayOf(acceptedAt(left[0] ?? ""));
     });
-    await moveClock(url, 8 * dayMs);
+    await elapse(url, 8 * dayMs);
     await withStore(maintainAll);
     expect(await stageOf(day)).toBe("old");
     expect((await withStore((store) => store.counts())).byState).toEqual({
@@ -138,7 +138,7 @@ describe("jobs that are kept for days", needs(sharedPostgres(18)), () => {
       DEAD: 20,
       CANCELLED: 0,
     });
-    await moveClock(url, 23 * dayMs);
+    await elapse(url, 23 * dayMs);
     await withStore(async (store) => {
       for (let calls = 0; calls < 20; calls++) await store.maintain(policy);
     });
@@ -154,7 +154,7 @@ describe("jobs that are kept for days", needs(sharedPostgres(18)), () => {
       for (let batch = 0; batch < 11; batch++) await end(store, newEvents(`dead-${batch}`, 1000), "dead");
       await end(store, newEvents("done", 10), "succeeded");
     });
-    await moveClock(url, 8 * dayMs);
+    await elapse(url, 8 * dayMs);
     await withStore(maintainAll);
     expect((await withStore((store) => store.counts())).byState).toMatchObject({
       SUCCEEDED: 0,

@@ -6,10 +6,12 @@ import { sqlState } from "../database/errors.ts";
 import { dayMs, dayOf, startOfDay } from "../tables/job-id.ts";
 import { tablesOf } from "../tables/job-tables.ts";
 import { dropDueJobs } from "./due-jobs.ts";
-import { cutoffsAt, isCoarse } from "./cutoffs.ts";
+import { type ClockHistory, cutoffsAt, isCoarse, keptSince } from "./cutoffs.ts";
 
 /** Emptying or dropping the tables of a day may have to move some jobs, and wait for readers. */
 const stepMs = 60_000;
+/** What two readings of the clock may differ by. */
+const slackMs = 1000;
 
 const lock = {
   name: "lock_retention",
@@ -28,37 +30,39 @@ export type Prune = (keepMs: Policy["keepMs"]) => Promise<{ pruned: number; more
 const nothing = { pruned: 0, more: false };
 
 /** One replica at a time drops jobs, the others leave it to that one. */
-export function createRetention({ others, partitions }: StoreContext): Prune {
+export function createRetention({ others, partitions, clock }: StoreContext): Prune {
   let looked = 0;
 
-  const alone = <T>(work: (query: Query, now: number) => Promise<T>, otherwise: T): Promise<T> =>
+  const alone = <T>(work: (query: Query, history: ClockHistory) => Promise<T>, otherwise: T): Promise<T> =>
     others.transaction(
       async (query) => {
         const [row] = await query<{ locked: boolean; now: string }>(lock);
-        return row?.locked === true ? work(query, Number(row.now)) : otherwise;
+        if (row?.locked !== true) return otherwise;
+        // Not what the clock may have been put forward by since it was checked.
+        return work(query, { now: Math.min(Number(row.now), clock.now() + slackMs), leaps: clock.leaps });
       },
       { deadlineMs: stepMs },
     );
 
   /** Makes old days anew without what is due, a step at a time. */
   const compact = (keepMs: Policy["keepMs"]) =>
-    alone(async (query, now) => {
+    alone(async (query, history) => {
       const row = await findOldestDay(query);
-      if (row === undefined || (row.stage === "open" && !isOver(row.day, now, keepMs))) return nothing;
-      const pruned = await advance(query, row, { now, cutoffs: cutoffsAt(now, keepMs) });
+      if (row === undefined || (row.stage === "open" && !isOver(row.day, history, keepMs))) return nothing;
+      const pruned = await advance(query, row, { now: history.now, cutoffs: cutoffsAt(history, keepMs) });
       return { pruned, more: true };
     }, nothing);
 
   const dropLeftovers = (keepMs: Policy["keepMs"]) =>
     alone(
-      async (query, now) => dropDueJobs(query, { now, keepMs, oldest: await findOldestDay(query) }),
+      async (query, history) => dropDueJobs(query, { history, keepMs, oldest: await findOldestDay(query) }),
       // Whoever holds the lock may be at another step, or have left this one to us: two must not leave it to each other.
       { pruned: 0, more: true },
     );
 
   /** Looks at one day a call. */
   const dropEmptyDay = () =>
-    alone(async (query, now) => {
+    alone(async (query, { now }) => {
       const past = await query<{ day: string }>(pastDays, [dayOf(now - dayMs)]);
       const day = past[looked++ % Math.max(1, past.length)]?.day;
       if (day === undefined || !(await isEmpty(query, day))) return nothing;
@@ -94,9 +98,9 @@ async function isEmpty(query: Query, day: string): Promise<boolean> {
 }
 
 /** Whether what ended on that day is due, as far as it goes by days. */
-function isOver(day: string, now: number, keepMs: Policy["keepMs"]): boolean {
+function isOver(day: string, history: ClockHistory, keepMs: Policy["keepMs"]): boolean {
   const coarse = Object.values(keepMs).filter(isCoarse);
-  return (
-    coarse.length > 0 && startOfDay(day) + dayMs <= Math.floor((now - Math.min(...coarse)) / dayMs) * dayMs
-  );
+  if (coarse.length === 0) return false;
+  const since = keptSince(history, Math.min(...coarse));
+  return startOfDay(day) + dayMs <= Math.floor(since / dayMs) * dayMs;
 }

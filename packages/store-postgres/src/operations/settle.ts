@@ -34,7 +34,7 @@ const settle = {
         (CASE WHEN wanted < 2 AND cancel_requested THEN 5
           WHEN wanted = 1 AND attempts >= max_attempts THEN 4 ELSE wanted END)::int2 AS verdict
       FROM (SELECT *, ($4::int4[])[place] AS wanted FROM g) AS g),
-    ${sink}
+    ${sink("$8")}
     SELECT EXISTS (SELECT FROM v WHERE verdict < 2) AS again,
       CASE WHEN (SELECT count(*) FROM g) < cardinality($2)
         THEN ARRAY(SELECT generate_series(1, cardinality($2)) EXCEPT SELECT place FROM g) ELSE '{}' END AS late`,
@@ -55,7 +55,10 @@ const dropOldErrors = {
 const codes: Record<Verdict["as"], number> = { release: 0, retry: 1, succeeded: 3, dead: 4, cancelled: 5 };
 
 /** `settle` of the port. */
-export function createSettle({ others, hints }: StoreContext, claims: Claims): Pick<JobStore, "settle"> {
+export function createSettle(
+  { others, hints, clock }: StoreContext,
+  claims: Claims,
+): Pick<JobStore, "settle"> {
   const forgetOldErrors = async (settled: Iterable<Verdict>) => {
     const old = [...settled].filter(
       ({ attempt, as }) => attempt > keptErrors && (as === "retry" || as === "dead"),
@@ -70,7 +73,7 @@ export function createSettle({ others, hints }: StoreContext, claims: Claims): P
 
   /** Those that counted, of verdicts on different jobs. */
   const settleSome = async (session: string, verdicts: readonly Verdict[]): Promise<Verdict[]> => {
-    const parameters = [session, ...parametersOf(verdicts)];
+    const parameters = [session, ...parametersOf(verdicts), clock.leadMs];
     const [answer] = await others.query<Settled>(settle, parameters, "promises");
     if (answer === undefined) throw new Error("no answer");
     const late = new Set(answer.late);

@@ -1,4 +1,5 @@
 import type { Caps, Hints } from "@event-ingestion/store";
+import type { Clock } from "./clock.ts";
 import type { Partitions } from "../tables/partitions.ts";
 import type { Availability } from "../database/availability.ts";
 import type { Pool } from "../database/pool.ts";
@@ -13,4 +14,5 @@ export interface StoreContext {
   readonly availability: Availability;
   readonly partitions: Partitions;
   readonly hints: Hints;
+  readonly clock: Clock;
 }

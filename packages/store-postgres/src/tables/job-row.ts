@@ -47,13 +47,17 @@ export function selectJob({ job, outcome, attempt_error }: JobTables, more = "")
     WHERE j.job_id = i.id LIMIT 1`;
 }
 
-/** @throws StoreError corrupt if the job is in no state */
-export function toJob(row: JobRow): Job {
+/**
+ * `leadMs` is the lead of dues over the clock.
+ *
+ * @throws StoreError corrupt if the job is in no state
+ */
+export function toJob(row: JobRow, leadMs: number): Job {
   const state = states[(row.state ?? 0) - 1];
   if (state === undefined) throw damaged(`job ${row.job_id} is in no state`);
   const { attempts, cancel_requested: cancelRequested } = row;
   const accepted = acceptedAt(row.job_id);
-  const dueAt = row.run_at === null ? undefined : Number(row.run_at);
+  const dueAt = row.run_at === null ? undefined : Number(row.run_at) - (attempts > 0 ? leadMs : 0);
   const isFresh = attempts === 0 && dueAt === accepted;
   return {
     jobId: row.job_id,

@@ -1,8 +1,8 @@
 import { needs } from "@event-ingestion/needs";
 import { storeConformance } from "@event-ingestion/store/conformance";
 import { describe } from "vitest";
-import { openPostgresStore } from "../postgres-store.ts";
-import { createDatabase, emptyStore, installClock, moveClock } from "./databases.ts";
+import { openPostgresStore, openPostgresStoreBy } from "../postgres-store.ts";
+import { createDatabase, emptyStore, installClock, elapse } from "./databases.ts";
 import { sharedPostgres, sharedServer } from "./shared-server.ts";
 
 /** Declares the conformance suite over a server of that version. All cases share a database, one after the other. */
@@ -10,6 +10,7 @@ export function conformanceOn(major: number): void {
   const server = sharedServer(major);
   let database: string | undefined;
   let last: string | undefined;
+  let passedMs = 0;
 
   const prepare = async () => {
     const url = await createDatabase(server ?? "");
@@ -22,9 +23,12 @@ export function conformanceOn(major: number): void {
       const url = (database ??= await prepare());
       if (name !== last) await emptyStore(url);
       last = name;
-      return openPostgresStore(url);
+      return openPostgresStoreBy(() => performance.now() + passedMs, url);
     },
-    elapse: async (ms: number) => moveClock(database ?? "", ms),
+    async elapse(ms: number) {
+      await elapse(database ?? "", ms);
+      passedMs += ms;
+    },
     spanMs: 600_000,
   };
   const name = `Postgres ${major}`;

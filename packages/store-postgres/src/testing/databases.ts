@@ -29,7 +29,20 @@ export async function installClock(url: string): Promise<void> {
   );
 }
 
-/** Moves the clock that the database of `url` shows to stores, by so many ms. */
-export async function moveClock(url: string, ms: number): Promise<void> {
-  await execute(url, `UPDATE clock.moved SET ms = ms + ${Math.round(ms)}`);
+/** Sets the clock that the database of `url` shows to stores, by so many ms, as somebody might who corrects it. */
+export async function setClock(url: string, byMs: number): Promise<void> {
+  await execute(url, `UPDATE clock.moved SET ms = ms + ${Math.round(byMs)}`);
+}
+
+/**
+ * Lets so much time pass in the database of `url`, with servers that looked at its clock. A store that is open has to be told
+ * by its machine time.
+ */
+export async function elapse(url: string, ms: number): Promise<void> {
+  await setClock(url, ms);
+  await execute(
+    url,
+    `UPDATE ingest.meta SET v = jsonb_set(v::jsonb, '{seen}', to_jsonb((v::jsonb ->> 'seen')::int8 + ${Math.round(ms)}))::text
+     WHERE k = 'clock'`,
+  );
 }

@@ -1,0 +1,119 @@
+import type { Pool } from "../database/pool.ts";
+import {
+  type ClockReading,
+  type ClockRecord,
+  type Leap,
+  lockRecord,
+  readClock,
+  writeRecord,
+} from "./clock-record.ts";
+
+/** A clock that runs fast or slow, or is slewed, does not differ by so much between two looks. */
+const toleranceMs = 1000;
+/** How old `seen` may be. */
+const recordEveryMs = 60_000;
+/** So much counts of a time in which no server looked: the clock may have been put forward in it. */
+const maxUnseenMs = 3_600_000;
+/** Of older leaps only the sum is kept, as if they had been later than they were. */
+const maxLeaps = 20;
+
+/**
+ * The database's clock, as one that somebody may set, or that changes when another server becomes the primary. Each server
+ * compares it with the time of its own machine when it maintains. Who first sees that it was set records that for all:
+ * - leases are measured in steady time: the clock without what it was set by. Between two looks each server carries on by
+ *   its own machine, so a clock that was set a moment ago ends no lease, whoever asks.
+ * - dues of retries are ahead of the clock by `leadMs`, which grows by what it is put back, and shrinks by what it is put
+ *   forward. A due that a caller named is an instant, and stays one.
+ * - retention does not count as time what the clock was put forward by: see `keptSince`.
+ */
+export interface Clock {
+  /** In ms; to about a second the same for all servers, and never set. */
+  steady: () => number;
+  /** What the database's clock shows, unless it was set since the last look. */
+  now: () => number;
+  readonly leadMs: number;
+  readonly leaps: readonly Leap[];
+  /** Looks whether the clock was set. */
+  check: () => Promise<void>;
+}
+
+/** A look at the clock, between two moments of this machine, and what was known then. */
+interface Look {
+  before: number;
+  after: number;
+  now: number;
+  record: ClockRecord;
+}
+
+/** Looks at the database's clock, and at what is known of it. `machineTime`: ms that nobody sets. */
+export async function openClock(pool: Pool, machineTime: () => number): Promise<Clock> {
+  const recordLook = (last: Look | undefined): Promise<Look> => {
+    const before = machineTime();
+    return pool.transaction(async (query) => {
+      // The clock stands still in a transaction, from its beginning.
+      const after = machineTime();
+      await lockRecord(query);
+      const { now, record: known } = await readClock(query);
+      const setBy = known === undefined ? 0 : setSince(last, { before, after, now, record: known });
+      const record = nextRecord({ now, record: known }, setBy, last === undefined);
+      await writeRecord(query, record, setBy);
+      return { before, after, now, record };
+    });
+  };
+  const look = async (last: Look): Promise<Look> => {
+    const before = machineTime();
+    const { now, record } = await readClock(pool.query);
+    if (record === undefined) return recordLook(undefined);
+    const found = { before, after: machineTime(), now, record };
+    const isRecent = Math.abs(now - record.seen) < recordEveryMs;
+    return isRecent && setSince(last, found) === 0 ? found : recordLook(last);
+  };
+
+  let last = await recordLook(undefined);
+  const now = () => Math.floor(last.now + machineTime() - (last.before + last.after) / 2);
+  return {
+    now,
+    steady: () => now() - last.record.setBy,
+    get leadMs() {
+      return last.record.leadMs;
+    },
+    get leaps() {
+      return last.record.leaps;
+    },
+    async check() {
+      last = await look(last);
+    },
+  };
+}
+
+/** By how much the clock was set since the last look, apart from what others have recorded. Below 0: put back. */
+function setSince(last: Look | undefined, look: Look): number {
+  // Nobody knows how much time has passed, but less than none it was not.
+  if (last === undefined) return beyondTolerance(Math.min(0, look.now - look.record.seen));
+  const passed = look.now - last.now;
+  const [least, most] = [passed - (look.after - last.before), passed - (look.before - last.after)];
+  if (least <= toleranceMs && most >= -toleranceMs) return 0;
+  return beyondTolerance((least + most) / 2 - (look.record.setBy - last.record.setBy));
+}
+
+function beyondTolerance(ms: number): number {
+  return Math.abs(ms) > toleranceMs ? Math.round(ms) : 0;
+}
+
+function nextRecord({ now, record }: ClockReading, setBy: number, isFirstLook: boolean): ClockRecord {
+  if (record === undefined) return { seen: now, setBy: 0, leadMs: 0, leaps: [] };
+  const unseenMs = isFirstLook ? Math.max(0, now - record.seen - maxUnseenMs) : 0;
+  const leapMs = Math.max(0, setBy) + unseenMs;
+  return {
+    seen: now,
+    setBy: record.setBy + setBy,
+    leadMs: Math.max(0, record.leadMs - setBy),
+    leaps: leapMs === 0 ? record.leaps : withLeap(record.leaps, { at: now, ms: leapMs }),
+  };
+}
+
+function withLeap(leaps: readonly Leap[], leap: Leap): readonly Leap[] {
+  const [first, second, ...rest] = [...leaps, leap];
+  if (first === undefined || second === undefined || leaps.length < maxLeaps) return [...leaps, leap];
+  return [{ at: second.at, ms: first.ms + second.ms }, ...rest];
+}
