@@ -4,6 +4,7 @@ import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import { needs } from "@event-ingestion/needs";
 import { expect, test } from "vitest";
 import { callInLoop } from "../../bench/load/loop.ts";
 import { sideBySide } from "../../bench/order.ts";
@@ -30,11 +31,36 @@ function rows(markdown: string): string[] {
     .filter((line) => line.startsWith("| ") && !/^\| (scenario|what|---) /.test(line));
 }
 
-test("a run of everything: plausible figures for every scenario, and every target is judged", () => {
+/** One scenario of each kind. */
+const someOf = `ingest-grpc-100 ingest-batch-1000 ingest-to-done get-status start-latency
+  overload-calls backlog-drain raw-http2 service-noop grpc-js
+  connect-grpc store-append-1000 postgres-batch-1000 graphile-worker-add`.split(/\s+/);
+
+test(
+  "a run of a scenario of each kind: plausible figures for each, and every target is judged",
+  { timeout: 240_000 },
+  () => {
+    expect(judgedTargets(someOf)).toBeGreaterThan(4);
+  },
+);
+
+const everything = { ...needs("LONG=1"), timeout: 240_000 };
+
+test("a run of everything: plausible figures for each, and every target is judged", everything, () => {
+  expect(judgedTargets([])).toBeGreaterThan(10);
+});
+
+/** Runs those scenarios, [] for all, and checks the report. How many targets it judged. */
+function judgedTargets(only: readonly string[]): number {
   using dir = tempDir();
   const out = join(dir.path, "report.md");
   const tiny = ["--rounds", "1", "--seconds", "0.1", "--backlog", "2000"];
-  const { status, stdout, stderr } = bench(...tiny, "--out", out);
+  const { status, stdout, stderr } = bench(
+    ...tiny,
+    ...only.flatMap((name) => ["--only", name]),
+    "--out",
+    out,
+  );
   expect({ status, stderr }).toMatchObject({ status: 0 });
   expect(readFileSync(out, "utf8")).toBe(stdout);
   expect(stdout).toContain(`Node ${process.versions.node}, SQLite ${process.versions.sqlite}`);
@@ -42,16 +68,18 @@ test("a run of everything: plausible figures for every scenario, and every targe
   for (const secret of [hostname(), homedir(), root]) expect(stdout).not.toContain(secret);
 
   const { summaries, assessments } = JSON.parse(readFileSync(out.replace(/md$/, "json"), "utf8")) as Report;
+  expect(summaries.length).toBeGreaterThanOrEqual(only.length);
   const absent = summaries.filter(({ figures }) => figures === undefined);
   expect(absent.filter(({ failure = "" }) => !notInstalled.test(failure))).toEqual([]);
   expect(summaries.filter(({ figures }) => figures !== undefined && !plausible(figures))).toEqual([]);
   expect(rows(stdout)).toHaveLength(summaries.length + assessments.length);
   const present = new Set(summaries.filter(({ figures }) => figures !== undefined).map(({ name }) => name));
   const possible = targets.filter(({ of, over = of }) => present.has(of) && present.has(over));
-  expect(assessments.filter(isJudged)).toHaveLength(possible.length);
-  expect(possible.length).toBeGreaterThan(10);
+  const judged = assessments.filter(isJudged);
+  expect(judged).toHaveLength(possible.length);
   expect(present).not.toContain("finished-jobs");
-}, 240_000);
+  return judged.length;
+}
 
 /** The only reason for a peer to be left out that is not a fault of the benchmark. */
 const notInstalled = /is not installed$/;

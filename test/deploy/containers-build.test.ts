@@ -35,7 +35,7 @@ beforeAll(() => {
       rmSync(join(context, name), { recursive: true });
   }
 }, 60_000);
-afterAll(() => dir[Symbol.dispose]());
+afterAll(() => dir[Symbol.dispose](), 60_000);
 
 test("both stages build", { ...clone, timeout: 300_000 }, () => {
   // What installed this workspace has all there is to download, and has checked the lock file.

@@ -52,7 +52,7 @@ describe("deploy/backup-sqlite.sh", needs("linux"), () => {
     const database = join(dir.path, "events.db");
     await using server = await startServer({ env: { STORE_URL: `sqlite:${database}` } });
     const seen = join(dir.path, "seen");
-    const spy = `#!/bin/sh\ngrep -h ^State: /proc/${server.child.pid}/task/*/status >> ${seen}\nexec /bin/cp "$@"\n`;
+    const spy = `#!/bin/sh\ngrep -h ^State: /proc/${server.child.pid}/task/*/status >> '${seen}'\nexec /bin/cp "$@"\n`;
     writeFileSync(join(dir.path, "cp"), spy, { mode: 0o755 });
     const env = { PATH: `${dir.path}:${process.env.PATH}` };
     execFileSync(`${root}deploy/backup-sqlite.sh`, [database, join(dir.path, "backup")], { env });

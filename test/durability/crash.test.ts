@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectError } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { Job } from "@event-ingestion/store";
+import { rounds } from "@event-ingestion/needs";
 import { openSqliteStore } from "@event-ingestion/store-sqlite";
 import { expect, test, vi } from "vitest";
 import { connect, jobsByState, untilReady } from "../support/event-service.ts";
@@ -12,7 +13,7 @@ import { tempDir } from "../support/temp-dir.ts";
 // The process is killed, the machine goes on: what it had written is still there, synced or not. What a power cut
 // leaves is the matter of recorded-disk.test.ts.
 
-const cycles = Number(process.env.CRASH_CYCLES ?? 30);
+const cycles = Number(process.env.CRASH_CYCLES ?? rounds({ short: 10, long: 30 }));
 
 test(
   `kill -9 during ingest, ${cycles} times: no accepted event is lost, doubled or stuck`,

@@ -1,6 +1,7 @@
 import type { TaskMeta } from "vitest";
 import { known, type Known, type Requirement } from "./requirements.ts";
 
+export { isLong, rounds } from "./long.ts";
 export { pythonWithGrpc, type Requirement } from "./requirements.ts";
 
 declare module "vitest" {

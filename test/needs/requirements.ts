@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isLong } from "./long.ts";
 
 /** Something outside the repository that a test uses. */
 export interface Requirement {
@@ -79,6 +80,8 @@ const requirements = {
     otherwise: "strace is missing, or not allowed",
   },
   linux: ability("linux", () => process.platform === "linux", "this is not Linux"),
+  /** Time: a run that has less leaves such a test to CI. */
+  "LONG=1": ability("LONG=1", () => isLong, "it takes long, LONG=1 runs it"),
   "/dev/full": ability("/dev/full", () => existsSync("/dev/full"), "there is no /dev/full"),
   /** A small disk, in a mount namespace of its own. */
   mount: ability(

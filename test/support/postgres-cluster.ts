@@ -1,8 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { execute, type PostgresServer, startPostgres } from "@event-ingestion/store-postgres/testing";
+import {
+  execute,
+  type PostgresServer,
+  reachableTemp,
+  startPostgres,
+} from "@event-ingestion/store-postgres/testing";
 import { expect } from "vitest";
 import { freePort } from "./free-port.ts";
 
@@ -63,7 +67,7 @@ async function received({ url }: Standby): Promise<bigint> {
 
 /** A copy of the primary that follows it under that name. */
 async function startStandby(primary: PostgresServer, name: string): Promise<Standby & AsyncDisposable> {
-  const folder = mkdtempSync(`${tmpdir()}/postgres-standby-`);
+  const folder = mkdtempSync(`${reachableTemp()}/postgres-standby-`);
   if (user.uid !== undefined) chownSync(folder, user.uid, user.gid);
   const source = ["--host=127.0.0.1", `--port=${primary.port}`, "--username=postgres"];
   const how = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", `--pgdata=${folder}/data`];

@@ -1,4 +1,4 @@
-export { packagedMajor, postgresOf } from "./installation.ts";
+export { packagedMajor, postgresOf, reachableTemp } from "./installation.ts";
 export {
   execute,
   type PostgresServer,

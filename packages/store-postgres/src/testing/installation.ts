@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, symlinkSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { Requirement } from "@event-ingestion/needs";
@@ -16,6 +16,18 @@ export const packagedMajor = 18;
 /** Postgres refuses to run as root, so root starts it as this user, who needs no account. */
 export const runAs: { uid: number; gid: number } | undefined =
   process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
+
+let reachable: string | undefined;
+
+/** The folder for temporary files, or the machine's if that one is only for us and Postgres runs as another user. */
+export function reachableTemp(): string {
+  reachable ??= [tmpdir(), "/tmp", "/var/tmp"].find(isReachable) ?? tmpdir();
+  return reachable;
+}
+
+function isReachable(folder: string): boolean {
+  return runAs === undefined || spawnSync("sh", ["-c", 'cd "$0"', folder], runAs).status === 0;
+}
 
 /** That major version: from node_modules, or where Debian puts it. undefined: this machine does not have it. */
 export async function findPostgres(major: number = packagedMajor): Promise<Installation | undefined> {
@@ -40,8 +52,8 @@ async function findPackaged(): Promise<Installation | undefined> {
   if (programs === undefined) return undefined;
   const folder = dirname(dirname(dirname(String(programs.postgres))));
   linkLibraries(folder);
-  const reachable = asRunnable(folder);
-  return { initdb: join(reachable, "native/bin/initdb"), postgres: join(reachable, "native/bin/postgres") };
+  const runnable = asRunnable(folder);
+  return { initdb: join(runnable, "native/bin/initdb"), postgres: join(runnable, "native/bin/postgres") };
 }
 
 /** npm packages hold no links. The package makes them in a postinstall script, which package managers may skip. */
@@ -63,7 +75,8 @@ function asRunnable(folder: string): string {
   const postgres = join(folder, "native/bin/postgres");
   if (runAs === undefined || spawnSync(postgres, ["--version"], runAs).status === 0) return folder;
   if (copied === undefined) {
-    const copy = mkdtempSync(join(tmpdir(), "postgres-programs-"));
+    const copy = mkdtempSync(join(reachableTemp(), "postgres-programs-"));
+    process.once("exit", () => rmSync(copy, { recursive: true, force: true }));
     chmodSync(copy, 0o755);
     cpSync(folder, copy, { recursive: true, verbatimSymlinks: true });
     copied = copy;

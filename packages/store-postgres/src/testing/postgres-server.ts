@@ -2,11 +2,10 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
-import { findPostgres, type Installation, packagedMajor, runAs } from "./installation.ts";
+import { findPostgres, type Installation, packagedMajor, reachableTemp, runAs } from "./installation.ts";
 
 /** A Postgres of one's own on a random port of the loopback, with an empty data folder that goes with it. */
 export interface PostgresServer extends AsyncDisposable {
@@ -57,7 +56,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
 
 /** A folder with a new data folder "data" in it, which was never started. */
 export function createDataFolder({ initdb }: Installation): string {
-  const folder = mkdtempSync(join(tmpdir(), "postgres-"));
+  const folder = mkdtempSync(join(reachableTemp(), "postgres-"));
   if (runAs !== undefined) chownSync(folder, runAs.uid, runAs.gid);
   const options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"];
   execFileSync(initdb, [...options, `--pgdata=${folder}/data`], { ...runAs, cwd: folder, stdio: "pipe" });

@@ -1,9 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, cpSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findPostgres, runAs } from "./installation.ts";
+import { findPostgres, reachableTemp, runAs } from "./installation.ts";
 import { createDataFolder, execute, type PostgresServer, runPostgres } from "./postgres-server.ts";
 
 /** A primary whose commits wait for its standby. */
@@ -59,7 +58,7 @@ export async function startReplicatedPostgres(major: number): Promise<Replicated
 }
 
 function copyOf(folder: string): string {
-  const copy = mkdtempSync(join(tmpdir(), "postgres-"));
+  const copy = mkdtempSync(join(reachableTemp(), "postgres-"));
   cpSync(join(folder, "data"), join(copy, "data"), { recursive: true });
   writeFileSync(join(copy, "data/standby.signal"), "");
   if (runAs !== undefined) execFileSync("chown", ["-R", `${runAs.uid}:${runAs.gid}`, copy]);
