@@ -1,5 +1,5 @@
 import { lossesBeforeIsolation } from "@event-ingestion/store";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../time/clock.ts";
 import { type Database, query } from "../database/driver.ts";
 
 /** The jobs that may run alone only, since too many of their workers were lost. */

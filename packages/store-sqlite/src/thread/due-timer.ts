@@ -1,4 +1,4 @@
-import type { Clock } from "../operations/clock.ts";
+import type { Clock } from "../time/clock.ts";
 
 /** Also bounds how late a step of the machine's clock is noticed. */
 const maxSleepMs = 60_000;

@@ -2,7 +2,7 @@ import type { StoreError } from "@event-ingestion/store";
 import { createAppend } from "../operations/append.ts";
 import { type Changes, createChanges } from "../operations/changes.ts";
 import { createClaim } from "../operations/claim.ts";
-import type { Clock } from "../operations/clock.ts";
+import type { Clock } from "../time/clock.ts";
 import { createCounters } from "../tables/counters.ts";
 import { createCounts } from "../operations/counts.ts";
 import { type Database, query } from "../database/driver.ts";
@@ -19,9 +19,9 @@ import type { StoreContext } from "../operations/store-context.ts";
 import { createRead } from "../operations/read.ts";
 import { createEndAttempts, createSessionOperations } from "../operations/session-operations.ts";
 import { type Deadlines, createSessions } from "../operations/sessions.ts";
-import { createSteadyTime } from "../operations/steady-time.ts";
+import { createSteadyTime } from "../time/steady-time.ts";
 import { createSettle } from "../operations/settle.ts";
-import { createWaitingJobs } from "../operations/waiting-jobs.ts";
+import { createWaitingJobs } from "../tables/waiting-jobs.ts";
 
 /** One call of the port, on its way to the thread. */
 export interface Call {

@@ -1,7 +1,7 @@
 import type { JobId, JobStore, StoreError } from "@event-ingestion/store";
 import { type Connection, createAvailability, logTooLarge, maxLogBytes } from "./availability.ts";
 import { createCheckpointer } from "../database/checkpointer.ts";
-import { createClock } from "../operations/clock.ts";
+import { createClock } from "../time/clock.ts";
 import type { FileEvent } from "../database/connection.ts";
 import { createDueTimer } from "./due-timer.ts";
 import { type Call, type Outcome, createEngine } from "./engine.ts";

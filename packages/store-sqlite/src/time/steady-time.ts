@@ -1,7 +1,7 @@
 import type { Counters } from "../tables/counters.ts";
 import type { Database } from "../database/driver.ts";
 import type { Clock } from "./clock.ts";
-import type { WaitingJobs } from "./waiting-jobs.ts";
+import type { WaitingJobs } from "../tables/waiting-jobs.ts";
 
 /**
  * The time that has passed, as far as that is certain, in the shape of an instant. It begins with what the wall clock said
