@@ -11,6 +11,7 @@ test("an empty environment gives the defaults", () => {
     handlers: undefined,
     maxAttempts: 12,
     maxQueuedJobs: 2_000_000,
+    maxConnections: 2000,
     logLevel: "info",
     logFormat: "json",
     concurrency: 64,

@@ -19,6 +19,8 @@ export interface Config extends HandlerSettings, LogSettings {
   maxAttempts: number;
   /** Jobs that may wait in the store. */
   maxQueuedJobs: number;
+  /** Connections of clients at once. */
+  maxConnections: number;
   /** How long it goes on taking requests once /readyz has said no, so that a balancer can look elsewhere. */
   lameDuckMs: number;
 }
@@ -36,6 +38,7 @@ Environment:
   HANDLERS             path of a handlers module to run in this process (none)
   MAX_ATTEMPTS         attempts that a job gets, 1 to 1000 (12)
   MAX_QUEUED_JOBS      jobs that may wait; then new events are refused (2000000)
+  MAX_CONNECTIONS      connections at once; then only probes are answered (2000)
 ${handlerUsage}
   LAME_DUCK_MS         how long a stopping server goes on taking requests after /readyz says no (0)
 ${logUsage}
@@ -52,6 +55,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, isTty: boolean): Config
     handlers: env.text("HANDLERS"),
     maxAttempts: env.integer("MAX_ATTEMPTS", 12, { min: 1, max: 1000 }),
     maxQueuedJobs: env.integer("MAX_QUEUED_JOBS", 2_000_000, { min: 1, max: 1_000_000_000 }),
+    maxConnections: env.integer("MAX_CONNECTIONS", 2000, { min: 1, max: 1_000_000 }),
     ...readLogSettings(env, isTty),
     ...readHandlerSettings(env, { min: 1000, max: 3_600_000 }),
     // With the grace time of 5 s after it, still within the hard limit of 25 s.

@@ -2,7 +2,33 @@ import type { Logger } from "@event-ingestion/app-kit/log";
 import type { ServerEvent } from "@event-ingestion/server";
 
 /** One line for what an operator wants to read; what happens per event is in the metrics. Never a payload. */
-export function logServerEvent(log: Logger, event: ServerEvent): void {
+export function createServerLog(log: Logger): (event: ServerEvent) => void {
+  const refusedAt = new Map<string, number>();
+  const isDue = (what: string) => {
+    const now = performance.now();
+    if (now - (refusedAt.get(what) ?? Number.NEGATIVE_INFINITY) < refusalsEveryMs) return false;
+    refusedAt.set(what, now);
+    return true;
+  };
+  return (event) => {
+    const refusal = event.kind === "connection" ? refusals[event.what] : undefined;
+    if (refusal !== undefined && isDue(refusal)) log.warn(refusal);
+    logServerEvent(log, event);
+  };
+}
+
+/** How often the log says that connections are refused; the metrics count each. */
+const refusalsEveryMs = 60_000;
+
+/** What an operator has to do something about. */
+const refusals: Record<string, string> = {
+  "connection-limit":
+    "connections are refused: MAX_CONNECTIONS are open. Raise it, or let clients share or close connections",
+  "accept-failed":
+    "connections cannot be accepted. Is the limit of open files (ulimit -n) below MAX_CONNECTIONS?",
+};
+
+function logServerEvent(log: Logger, event: ServerEvent): void {
   switch (event.kind) {
     case "listening":
       log.info({ url: event.url }, "listening");

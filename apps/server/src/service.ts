@@ -8,7 +8,8 @@ import type { JobStore } from "@event-ingestion/store";
 import { type Handler, loadHandlers, runWorker } from "@event-ingestion/worker";
 import { createWorkerMetrics } from "@event-ingestion/worker/metrics";
 import type { Config } from "./config.ts";
-import { logServerEvent } from "./log.ts";
+import { fileLimitWarning } from "./file-limit.ts";
+import { createServerLog } from "./log.ts";
 import { createWeb } from "./web.ts";
 
 /** A running service. */
@@ -40,20 +41,24 @@ export async function startService(config: Config, context: ProgramContext): Pro
   opened.defer(() => store.close());
   const { durability } = store.caps;
   log.info({ durability }, "store opened");
+  const warning = fileLimitWarning(config.maxConnections);
+  if (warning !== undefined) log.warn(warning);
 
   const metrics = createMetrics(store);
   countDroppedLines(metrics.registry, droppedLines);
+  const logEvent = createServerLog(log);
   let forced = false;
   const server = createServer({
     ...config,
     graceMs,
     hardLimitMs: config.lameDuckMs + cutMs,
+    limits: { maxConnections: config.maxConnections },
     store,
     fallback: createWeb({ metrics, readiness: () => server.readiness, durability }),
     observe(event) {
       if (event.kind === "drained") forced = event.forced;
       metrics.observe(event);
-      logServerEvent(log, event);
+      logEvent(event);
     },
   });
   opened.use(server);

@@ -3,13 +3,16 @@ import type { ServerOptions as HttpsOptions } from "node:https";
 
 /** What one client may take of the server. Times are in ms, sizes in bytes; every one has a default. */
 export interface Limits {
-  /** Connections at once; more are dropped. Default 2000. */
+  /** Connections at once, besides 32 for probes; more are dropped. Default 2000. */
   maxConnections: number;
   /** From accepting a cleartext connection to knowing its protocol. Default 3000. */
   sniffMs: number;
   /** From accepting a TLS connection to the end of the handshake. Default 5000. */
   tlsHandshakeMs: number;
-  /** From the first byte of an HTTP/1.1 request to the end of its header; not above `receiveMs`. Default 5000. */
+  /**
+   * From the first byte of an HTTP/1.1 request to the end of its header, and the whole life of a connection beyond
+   * `maxConnections`; not above `receiveMs`. Default 5000.
+   */
   headersMs: number;
   /** From the start of a request to its last byte; not for client streams over HTTP/2. Default 20,000. */
   receiveMs: number;

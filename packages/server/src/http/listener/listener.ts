@@ -9,6 +9,7 @@ import { watchSessions } from "./http2-sessions.ts";
 import { http2Options, type Limits, resolveLimits } from "../limits.ts";
 import type { RpcHandler } from "../rpc-handler.ts";
 import type { NodeHandler } from "../node-handler.ts";
+import { createSpareConnections, spareConnections, type SpareConnections } from "./spare-connections.ts";
 import { type Answer, createStallGuard } from "./stall-guard.ts";
 import { createTlsServer, type TlsOptions } from "./tls.ts";
 
@@ -65,6 +66,7 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
       discardRest(request, response, discardedMessages * limits.readMaxBytes);
       if (stopping.signal.aborted) closeAfter(response);
     }
+    if (spare.refuse(request, response)) return;
     handler(request, response);
   };
   const http2 = createServer(http2Options(limits), handle).on("checkContinue", (request, response) => {
@@ -72,7 +74,7 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
     handle(request, response);
   });
   takeStreams(http2, (stream, headers) => {
-    if (handler.serveHttp2 === undefined) return false;
+    if (handler.serveHttp2 === undefined || spare.has(stream.session?.socket)) return false;
     const watched = guard.watchOnce(stream);
     if (handler.serveHttp2(stream, headers, watched)) {
       sessions.touch(stream.session);
@@ -85,7 +87,8 @@ export function createListener(handler: RpcHandler, options: ListenerOptions = {
     options.tls === undefined
       ? createCleartextServer({ limits, http2, stopped: stopping.signal, observe }, handle)
       : createTlsServer(options.tls, { limits, http2 }, handle);
-  const sockets = trackSockets(http1, limits, observe);
+  const spare = createSpareConnections(limits.headersMs, observe);
+  const sockets = trackSockets(http1, { limits, spare, observe });
   const guard = createStallGuard(limits.stallMs, () => observe({ what: "stalled-reader" }));
   const sessions = watchSessions(http2, { limits, openAnswers: () => guard.open, observe });
 
@@ -136,15 +139,22 @@ function takeStreams(
   });
 }
 
+interface Tracking {
+  limits: Limits;
+  spare: SpareConnections;
+  observe: Observe;
+}
+
 /** The connections of either protocol, those in a TLS handshake included. */
-function trackSockets(server: Http1Server, limits: Limits, observe: Observe): Set<Socket> {
+function trackSockets(server: Http1Server, { limits, spare, observe }: Tracking): Set<Socket> {
   const sockets = new Set<Socket>();
-  server.maxConnections = limits.maxConnections;
+  server.maxConnections = limits.maxConnections + spareConnections;
   server
     .on("drop", () => observe({ what: "connection-limit" }))
     .on("tlsClientError", (error) => observe({ what: "tls-error", error }))
     .on("connection", (socket) => {
       sockets.add(socket.once("close", () => sockets.delete(socket)));
+      if (sockets.size > limits.maxConnections) spare.add(socket);
     });
   return sockets;
 }
