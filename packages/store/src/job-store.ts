@@ -149,11 +149,10 @@ export interface Caps {
   maxPayloadBytes: number;
 }
 
-/** Which jobs a list shows. */
 /**
- * Only ever a reason to call `claim` or `get` sooner. "work": some job became due. Ids: their revision rose. "all": any
- * revision may have risen, since there were too many to name or it is not known what was stored, so ask for every job
- * that is watched.
+ * A reason to call `claim` or `get` sooner, never more than that. "work": some job became due. Ids: the revisions of these
+ * jobs rose. "all": any revision may have risen, because there were too many jobs to name or the store does not know what
+ * was stored: ask for every job that is watched.
  */
 export type Hint = "work" | "all" | readonly JobId[];
 
