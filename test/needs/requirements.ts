@@ -72,6 +72,12 @@ const requirements = {
     otherwise: "grpcio of Python is missing",
   },
   "systemd-analyze": command("systemd-analyze"),
+  /** That may take capabilities from root. */
+  setpriv: {
+    ...command("setpriv"),
+    isThere: () => process.getuid?.() !== 0 || succeeds("setpriv", "--bounding-set=-dac_override", "true"),
+    otherwise: "setpriv is missing, or not allowed",
+  },
   /** That may look into processes and make their system calls fail. */
   strace: {
     ...command("strace"),
@@ -82,6 +88,7 @@ const requirements = {
   linux: ability("linux", () => process.platform === "linux", "this is not Linux"),
   /** Time: a run that has less leaves such a test to CI. */
   "LONG=1": ability("LONG=1", () => isLong, "it takes long, LONG=1 runs it"),
+  "/dev/shm": ability("/dev/shm", () => existsSync("/dev/shm"), "there is no /dev/shm"),
   "/dev/full": ability("/dev/full", () => existsSync("/dev/full"), "there is no /dev/full"),
   /** A small disk, in a mount namespace of its own. */
   mount: ability(

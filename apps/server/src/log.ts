@@ -1,4 +1,5 @@
 import type { Logger } from "@event-ingestion/app-kit/log";
+import type { StoreEvent } from "@event-ingestion/app-kit/store-url";
 import type { ServerEvent } from "@event-ingestion/server";
 
 /** One line for what an operator wants to read; what happens per event is in the metrics. Never a payload. */
@@ -56,6 +57,31 @@ function logServerEvent(log: Logger, event: ServerEvent): void {
       break;
     case "drained":
       log.info({ forced: event.forced }, "drained");
+      break;
+  }
+}
+
+/** What is to know about the file of the store, beside that it was opened. */
+export function logStoreEvent(log: Logger, event: Exclude<StoreEvent, { kind: "opened" }>): void {
+  const { file } = event;
+  switch (event.kind) {
+    case "check-skipped":
+      log.info(
+        { file, bytes: event.bytes },
+        "the store is large and was not read through to look for damage",
+      );
+      break;
+    case "migrated":
+      log.info(
+        { file, from: event.from, to: event.to },
+        "the store was migrated, earlier versions refuse it now",
+      );
+      break;
+    case "unsure-file-system":
+      log.warn(
+        { file, fileSystem: event.name },
+        "the store is not on a local disk: whether it outlives the machine or container, and keeps a second server out, is unsure",
+      );
       break;
   }
 }

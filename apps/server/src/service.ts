@@ -2,14 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Logger, logWorkerEvent } from "@event-ingestion/app-kit/log";
 import { countDroppedLines } from "@event-ingestion/app-kit/log-metrics";
 import type { Program, ProgramContext } from "@event-ingestion/app-kit/program";
-import { openStore } from "@event-ingestion/app-kit/store-url";
+import { openStore, type StoreEvent } from "@event-ingestion/app-kit/store-url";
 import { createMetrics, createServer, type Metrics } from "@event-ingestion/server";
 import type { JobStore } from "@event-ingestion/store";
 import { type Handler, loadHandlers, runWorker } from "@event-ingestion/worker";
 import { createWorkerMetrics } from "@event-ingestion/worker/metrics";
 import type { Config } from "./config.ts";
 import { fileLimitWarning } from "./file-limit.ts";
-import { createServerLog } from "./log.ts";
+import { createServerLog, logStoreEvent } from "./log.ts";
 import { createWeb } from "./web.ts";
 
 /** A running service. */
@@ -37,10 +37,16 @@ export async function startService(config: Config, context: ProgramContext): Pro
   // Before anything is opened: a module that does not load is the commonest mistake.
   const handlers = await Promise.race([load(config), stopped.then(refuseToStart)]);
   await using opened = new AsyncDisposableStack();
-  const store = await openStore(config.storeUrl, config.storeConnections);
+  const { storeConnections: connections } = config;
+  let found = {};
+  const observe = (event: StoreEvent) => {
+    if (event.kind === "opened") found = { file: event.file, isNew: event.isNew, jobs: event.jobs };
+    else logStoreEvent(log, event);
+  };
+  const store = await openStore(config.storeUrl, { connections, observe });
   opened.defer(() => store.close());
   const { durability } = store.caps;
-  log.info({ durability }, "store opened");
+  log.info({ durability, ...found }, "store opened");
   const warning = fileLimitWarning(config.maxConnections);
   if (warning !== undefined) log.warn(warning);
 

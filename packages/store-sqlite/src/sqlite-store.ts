@@ -12,12 +12,13 @@ import {
   createHints,
   findViolation,
 } from "@event-ingestion/store";
-import type { FileEvent } from "./database/connection.ts";
+import { fileSystemOf } from "./database/file-system.ts";
 import { invalid } from "./database/errors.ts";
 import { packEvents, unpackAppended, unpackLeased } from "./operations/event-columns.ts";
 import { limits } from "./limits.ts";
 import { type Heard, type ThreadLink, startThread } from "./thread/thread-link.ts";
-import type { ThreadOptions } from "./thread/thread-store.ts";
+import { readStorePath } from "./store-path.ts";
+import type { Observed, ThreadOptions } from "./thread/thread-store.ts";
 import { packVerdicts } from "./operations/verdict-columns.ts";
 
 /** How a store is opened. */
@@ -33,11 +34,21 @@ export interface SqliteOptions {
   clockOffset?: SharedArrayBuffer;
 }
 
+/** It is not known whether what is synced outlives the machine or container, or whether a second process is kept out. */
+export interface UnsureFileSystem {
+  kind: "unsure-file-system";
+  file: string;
+  /** Such as "nfs", or "overlay" for the layer of a container. */
+  name: string;
+}
+
 /**
+ * - opened: once, with what was found.
  * - check-skipped: the file is so large that it was not read through when it was opened.
  * - migrated: the file was of an earlier version. Earlier programs refuse it from now on.
+ * - unsure-file-system: the promises of this store are for local disks.
  */
-export type SqliteEvent = FileEvent;
+export type SqliteEvent = Observed | UnsureFileSystem;
 
 /**
  * Opens the store in a file (`sqlite:./data/events.db`, made if it is missing, with its folders) or in memory
@@ -66,9 +77,10 @@ export async function openSqliteStore(url: string, options: SqliteOptions = {}):
     }
   };
   const thread = await startThread(threadOptions, hear);
+  const caps = capsOf(threadOptions, observe);
 
   return {
-    caps: capsOf(threadOptions),
+    caps,
     get health() {
       return health;
     },
@@ -102,8 +114,9 @@ export async function openSqliteStore(url: string, options: SqliteOptions = {}):
 }
 
 function checked(url: string, options: SqliteOptions): ThreadOptions {
-  const path = /^sqlite:(.+)$/s.exec(url)?.[1];
+  const path = readStorePath(url);
   if (path === undefined) throw invalid("a store URL is sqlite:PATH or sqlite::memory:");
+  if (path !== "memory" && "problem" in path) throw invalid(`the store URL ${path.problem}`);
   const { reserveBytes = 32 * 1024 * 1024, clockOffset } = options;
   if (!Number.isSafeInteger(reserveBytes) || reserveBytes < 0) {
     throw invalid(`reserveBytes must be a whole number from 0, got ${reserveBytes}`);
@@ -111,7 +124,7 @@ function checked(url: string, options: SqliteOptions): ThreadOptions {
   if (clockOffset !== undefined && clockOffset.byteLength !== 8 && clockOffset.byteLength !== 16) {
     throw invalid(`clockOffset must have 8 or 16 bytes, got ${clockOffset.byteLength}`);
   }
-  return { file: path === ":memory:" ? undefined : resolve(path), reserveBytes, clockOffset };
+  return { file: path === "memory" ? undefined : resolve(path.file), reserveBytes, clockOffset };
 }
 
 /** One after the other, so that neither fails with the other. */
@@ -132,6 +145,10 @@ async function lookup(thread: ThreadLink, batch: readonly NewEvent[]): Promise<(
   return isValid.map((is) => (is ? (answers.next().value ?? null) : null));
 }
 
-function capsOf({ file }: ThreadOptions): Caps {
-  return { durability: file === undefined ? "memory" : "fsync", exclusive: true, writers: 1, ...limits };
+function capsOf({ file }: ThreadOptions, observe: (event: SqliteEvent) => void): Caps {
+  const caps = { exclusive: true, writers: 1, ...limits };
+  if (file === undefined) return { durability: "memory", ...caps };
+  const fileSystem = fileSystemOf(file);
+  if (fileSystem.keeps === "unsure") observe({ kind: "unsure-file-system", file, name: fileSystem.name });
+  return { durability: fileSystem.keeps === "nothing" ? "memory" : "fsync", ...caps };
 }

@@ -9,12 +9,14 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { relative } from "node:path";
 import { StoreError } from "@event-ingestion/store";
 import { expect, test } from "vitest";
 import { prepareCheckpoint } from "./checkpointer.ts";
 import { openFile } from "./connection.ts";
 import { openDatabase, pragma } from "./driver.ts";
-import { openSqliteStore } from "../sqlite-store.ts";
+import { fileSystemOf } from "./file-system.ts";
+import { openSqliteStore, type SqliteEvent } from "../sqlite-store.ts";
 import { newEvent, newEvents } from "../testing/new-event.ts";
 import { startStoreProcess } from "../testing/store-process.ts";
 import { tempFolder } from "../testing/temp-folder.ts";
@@ -41,7 +43,8 @@ async function refusal(file: string): Promise<StoreError> {
 test("makes missing folders and says how durable it is", async () => {
   using folder = tempFolder();
   const store = await openSqliteStore(`sqlite:${folder.file("a/b/events.db")}`, small);
-  expect(store.caps).toMatchObject({ durability: "fsync", exclusive: true, writers: 1 });
+  const durability = fileSystemOf(folder.path).keeps === "nothing" ? "memory" : "fsync";
+  expect(store.caps).toMatchObject({ durability, exclusive: true, writers: 1 });
   expect(existsSync(folder.file("a/b/events.db"))).toBe(true);
   await store.close();
   const memory = await openSqliteStore("sqlite::memory:");
@@ -49,7 +52,7 @@ test("makes missing folders and says how durable it is", async () => {
   await memory.close();
 });
 
-test.each(["", "sqlite:", "postgres://user:secret@host/db", "events.db"])(
+test.each(["", "sqlite:", "sqlite:x.db?mode=rwc", "postgres://user:secret@host/db", "events.db"])(
   "%j is no URL of a store",
   async (url) => {
     const opening = openSqliteStore(url);
@@ -74,6 +77,22 @@ test("the pragmas that durability rests on are in force", () => {
   expect(pragma(db, "wal_autocheckpoint")).toBe(0);
   expect(pragma(db, "mmap_size")).toBe(0);
   db.close();
+});
+
+test("says whether there was a store, and how much it holds", async () => {
+  using folder = tempFolder();
+  const events: SqliteEvent[] = [];
+  const observe = (event: SqliteEvent) => event.kind === "opened" && events.push(event);
+  const file = folder.file("events.db");
+  for (let time = 0; time < 2; time++) {
+    const store = await openSqliteStore(`sqlite:${relative(process.cwd(), file)}`, { ...small, observe });
+    await store.append(newEvents("e", 3));
+    await store.close();
+  }
+  expect(events).toEqual([
+    { kind: "opened", file, isNew: true, jobs: 0 },
+    { kind: "opened", file, isNew: false, jobs: 3 },
+  ]);
 });
 
 test("a second opener is told who has the store: in this process and in another", async () => {

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { StoreError } from "@event-ingestion/store";
+import { requireAccess } from "./access.ts";
 import { prepareCheckpoint } from "./checkpointer.ts";
 import { type Database, openDatabase, openMemoryDatabase, pragma } from "./driver.ts";
 import { damaged, severity, toStoreError, unavailable } from "./errors.ts";
@@ -37,8 +38,14 @@ export interface Migrated {
   to: number;
 }
 
-/** What an operator should know about a file that is being opened. */
-export type FileEvent = CheckSkipped | Migrated;
+/** There was no store, and one was made. */
+export interface Created {
+  kind: "created";
+  file: string;
+}
+
+/** What is found out about a file that is being opened. */
+export type FileEvent = CheckSkipped | Migrated | Created;
 
 /** How a file is opened. */
 export interface OpenOptions {
@@ -59,6 +66,7 @@ export function openFile(file: string, options: OpenOptions): Database {
   try {
     if (options.known === undefined) makeFolder(dirname(file));
     refuseEmptied(file, options);
+    requireAccess(file);
     const hadLog = exists(logPathOf(file));
     const db = openDatabase(file, exists(file) ? "existing" : "create");
     try {
@@ -94,7 +102,7 @@ function prepare(db: Database, file: string, options: OpenOptions & { hadLog: bo
   migrate(db, version, migrations);
   checkSchema(db, file, expectedSchemaText(last, migrations));
   makeDurable(db, file);
-  if (version > 0) observe({ kind: "migrated", file, from: version, to: last });
+  observe(version === 0 ? { kind: "created", file } : { kind: "migrated", file, from: version, to: last });
 }
 
 function checkSchema(db: Database, file: string, expected: string): void {

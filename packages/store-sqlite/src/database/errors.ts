@@ -84,9 +84,30 @@ export function toStoreError(
       return new StoreError(
         committing ? "unknown" : "notApplied",
         "unavailable",
-        `store ${file} failed (${systemCode(error) ?? "unexpectedly"})`,
+        systemProblem(error, file) ?? `store ${file} failed (unexpectedly)`,
         cause,
       );
+  }
+}
+
+/** What an error of the file system says, with the path it is about; undefined if it is none. */
+function systemProblem(error: unknown, file: string): string | undefined {
+  const code = systemCode(error);
+  if (code === undefined) return undefined;
+  const path = error instanceof Error && "path" in error ? String(error.path) : file;
+  switch (code) {
+    case "EACCES":
+    case "EPERM": {
+      const user =
+        process.getuid === undefined
+          ? "the user of this process"
+          : `the user of this process (uid ${process.getuid()})`;
+      return `no permission to read and write ${path} (${code}): give it to ${user}`;
+    }
+    case "EROFS":
+      return `${path} is on a read-only file system (EROFS): mount it writable, or name another place`;
+    default:
+      return `store ${file} failed at ${path} (${code})`;
   }
 }
 

@@ -1,9 +1,8 @@
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { syncFolderOf } from "./folders.ts";
 
 const pathOf = (file: string) => `${file}-info`;
-const self = () => `pid ${process.pid} on ${hostname()}`;
 
 /**
  * Says who has the store open: "pid 4711 on host-a since 2026-11-23T09:12:00.000Z". The file stays behind when the
@@ -12,7 +11,7 @@ const self = () => `pid ${process.pid} on ${hostname()}`;
 export function writeLockInfo(file: string, since: number): void {
   const descriptor = openSync(pathOf(file), "w");
   try {
-    writeSync(descriptor, `${self()} since ${new Date(since).toISOString()}\n`);
+    writeSync(descriptor, `pid ${process.pid} on ${hostname()} since ${new Date(since).toISOString()}\n`);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
@@ -20,18 +19,62 @@ export function writeLockInfo(file: string, since: number): void {
   syncFolderOf(pathOf(file));
 }
 
-/** "another process (pid 4711 on host-a since ..)", as far as it is known. */
+/**
+ * Who has the file open: "another process (pid 4711 on host-a since ..)". Linux says which process holds the lock; where
+ * that is not to be found out, the last opener is named as just that, unless it is known to be gone.
+ */
 export function describeHolder(file: string): string {
-  const info = read(file);
-  if (info === undefined) return "another process";
-  return `${info.startsWith(`${self()} `) ? "this" : "another"} process (${info})`;
+  const info = read(pathOf(file));
+  const holder = lockHolder(file);
+  if (holder !== undefined) {
+    const who = holder === process.pid ? "this process" : "another process";
+    const isTold = info?.startsWith(`pid ${holder} on ${hostname()} `) === true;
+    return `${who} (${isTold ? info : `pid ${holder}${nameOf(holder)}`})`;
+  }
+  return info === undefined || isGone(info)
+    ? "another process"
+    : `another process (it was last opened by ${info})`;
 }
 
-function read(file: string): string | undefined {
+/** The process of this machine that has a lock on the file; undefined if it cannot be seen, as from within a container. */
+function lockHolder(file: string): number | undefined {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) return undefined;
+  const { dev, ino } = found;
+  const device = [(dev >> 8) & 0xfff, (dev & 0xff) | ((dev >> 12) & 0xfff00)];
+  const place = `${device.map((part) => part.toString(16).padStart(2, "0")).join(":")}:${ino}`;
+  const lock = read("/proc/locks")
+    ?.split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .find((words) => words.includes(place));
+  const pid = Number(lock?.[4]);
+  return pid > 0 ? pid : undefined;
+}
+
+function nameOf(pid: number): string {
+  const name = read(`/proc/${pid}/comm`);
+  return name === undefined ? "" : `, ${name}`;
+}
+
+/** Whether the process that an info file tells of was one of this machine, and has ended. */
+function isGone(info: string): boolean {
+  const [, pid = "", host] = /^pid (\d+) on (\S+) /.exec(info) ?? [];
+  if (host !== hostname()) return false;
+  // With /proc/locks, a lock that is not there was not that process's.
+  if (read("/proc/locks") !== undefined) return true;
   try {
-    return readFileSync(pathOf(file), "utf8").trimEnd() || undefined;
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "EPERM");
+  }
+}
+
+/** It only makes a message better. The holder may be about to write it. */
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").trimEnd() || undefined;
   } catch {
-    // The holder may be about to write it; it only makes a message better.
     return undefined;
   }
 }

@@ -81,3 +81,8 @@ export function createCounters(db: Database): Counters {
     restore,
   };
 }
+
+/** How many jobs the tables hold, in all states. */
+export function countJobs({ get }: Pick<Counters, "get">): number {
+  return get("QUEUED") + get("RUNNING") + get("SUCCEEDED") + get("DEAD") + get("CANCELLED");
+}

@@ -3,7 +3,7 @@ import { createAppend } from "../operations/append.ts";
 import { type Changes, createChanges } from "../operations/changes.ts";
 import { createClaim } from "../operations/claim.ts";
 import type { Clock } from "../time/clock.ts";
-import { createCounters } from "../tables/counters.ts";
+import { countJobs, createCounters } from "../tables/counters.ts";
 import { createCounts } from "../operations/counts.ts";
 import { type Database, query } from "../database/driver.ts";
 import { createEndAttempt } from "../operations/ending.ts";
@@ -48,6 +48,8 @@ export interface Engine {
   write(calls: readonly Call[]): Written;
   /** Proves that a commit works. @throws SQLite's error if not */
   testWrite(): void;
+  /** How many jobs there are, in all states. */
+  countJobs(): number;
   /** The highest `seq` that was committed. */
   readonly committedSeq: number;
   /**
@@ -159,6 +161,7 @@ export function createEngine(
 
   return {
     changes,
+    countJobs: () => countJobs(counters),
     get committedSeq() {
       return committedSeq;
     },

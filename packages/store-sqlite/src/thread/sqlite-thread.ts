@@ -7,11 +7,11 @@ import { type ThreadOptions, type ThreadStore, type Told, openThreadStore } from
 export type Asked = Call | "close";
 
 /** The thread's first words. */
-export type Opened = { kind: "opened" } | { kind: "refused"; failure: Failure };
+export type FirstWords = { kind: "opened" } | { kind: "refused"; failure: Failure };
 
 if (parentPort === null) throw new Error("sqlite-thread runs in a worker thread only");
 const port = parentPort;
-const tell = (message: Told | Opened) => port.postMessage(message);
+const tell = (message: Told | FirstWords) => port.postMessage(message);
 
 const store = open();
 if (store !== undefined) port.on("message", (first: Asked) => serve(store, first));

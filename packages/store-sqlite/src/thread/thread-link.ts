@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { StoreError } from "@event-ingestion/store";
 import { fromFailure, unavailable } from "../database/errors.ts";
 import { type OperationName, type Operations, isWrite } from "../operations/operations.ts";
-import type { Asked, Opened } from "./sqlite-thread.ts";
+import type { Asked, FirstWords } from "./sqlite-thread.ts";
 import type { Answer, ThreadOptions, Told } from "./thread-store.ts";
 
 /** The caller's side of the thread: one message a call, and never a wait. */
@@ -65,7 +65,7 @@ export async function startThread(
     else call?.resolve(given.value);
   };
 
-  worker.on("message", (message: Told | Opened) => {
+  worker.on("message", (message: Told | FirstWords) => {
     switch (message.kind) {
       case "opened":
         return opened.resolve();

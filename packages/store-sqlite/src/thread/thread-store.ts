@@ -2,7 +2,7 @@ import type { JobId, JobStore, StoreError } from "@event-ingestion/store";
 import { type Connection, createAvailability, logTooLarge, maxLogBytes } from "./availability.ts";
 import { createCheckpointer } from "../database/checkpointer.ts";
 import { createClock } from "../time/clock.ts";
-import type { FileEvent } from "../database/connection.ts";
+import type { Created, FileEvent } from "../database/connection.ts";
 import { createDueTimer } from "./due-timer.ts";
 import { type Call, type Outcome, createEngine } from "./engine.ts";
 import { type Failure, severity, toFailure, toStoreError, unavailable } from "../database/errors.ts";
@@ -22,12 +22,26 @@ export interface ThreadOptions {
 /** An outcome as it crosses threads. */
 export type Answer = { id: number; value: unknown } | { id: number; failure: Failure };
 
+/** The store is open. */
+interface Opened {
+  kind: "opened";
+  /** An absolute path; ":memory:" in memory. */
+  file: string;
+  /** There was none, so it was made. */
+  isNew: boolean;
+  /** How many jobs it holds, in all states. */
+  jobs: number;
+}
+
+/** What an operator should know about the file. */
+export type Observed = Exclude<FileEvent, Created> | Opened;
+
 /** What the thread says. */
 export type Told =
   | { kind: "answers"; answers: Answer[] }
   | { kind: "changed"; work: boolean; jobs: JobId[]; all?: boolean }
   | { kind: "health"; health: JobStore["health"] }
-  | { kind: "observed"; event: FileEvent };
+  | { kind: "observed"; event: Observed };
 
 /** The store as it lives in its thread. */
 export interface ThreadStore {
@@ -41,7 +55,11 @@ export interface ThreadStore {
 /** @throws StoreError if the store cannot be opened */
 export function openThreadStore(options: ThreadOptions, tell: (told: Told) => void): ThreadStore {
   const { reserveBytes } = options;
-  const observe = (event: FileEvent) => tell({ kind: "observed", event });
+  let isNew = options.file === undefined;
+  const observe = (event: FileEvent) => {
+    if (event.kind === "created") isNew = true;
+    else tell({ kind: "observed", event });
+  };
   const medium =
     options.file === undefined ? memoryMedium() : fileMedium(options.file, { reserveBytes, observe });
   const file = medium.name;
@@ -180,6 +198,8 @@ export function openThreadStore(options: ThreadOptions, tell: (told: Told) => vo
     const { connection } = availability.state;
     if (connection === undefined) return;
     dueTimer.expect(connection.engine.nextDueAt() ?? Infinity);
+    const jobs = connection.engine.countJobs();
+    tell({ kind: "observed", event: { kind: "opened", file, isNew, jobs } });
     availability.prove();
   }
 }
