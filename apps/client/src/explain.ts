@@ -31,6 +31,8 @@ const wrongProtocol =
 const noCredential = "put a credential into EVENT_TOKEN, or into a file named by EVENT_TOKEN_FILE";
 const tooLarge =
   "a batch may have 4 MiB, the payload of an event 1 MiB; keep large data elsewhere and send where it is";
+const proxyLimit =
+  "send less in one call, as with --batch 100, or raise the limit of the proxy for bodies (nginx: client_max_body_size)";
 const wrongScheme = "name a server without TLS with --server http://host:port";
 const serverFault = "the log of the server says more; the same command may be repeated";
 const repeat = "the same command may be repeated; what is stored is not stored twice";
@@ -60,6 +62,10 @@ function explainCall(error: ConnectError, address: string): Failure {
     case Code.Unimplemented:
       return failure(unexpected, `${address} does not know this call: ${said}`, wrongProtocol);
     default:
+      // Connect has no code for it, and no other trace of the status of HTTP.
+      if (/^HTTP 413\b/.test(said)) {
+        return failure(usage, `a proxy before ${address} takes no request as large (${said})`, proxyLimit);
+      }
       if (error.isWireError) return failure(unexpected, `${address} failed: ${said}`, serverFault);
       // A server that speaks another protocol shows in many ways.
       return failure(unexpected, `${address} did not answer as expected: ${said}`, wrongProtocol);

@@ -1,4 +1,5 @@
-import { createServer } from "node:http2";
+import { createServer as createHttp1Server, type ServerResponse } from "node:http";
+import { createServer, type Http2ServerResponse } from "node:http2";
 import { once } from "node:events";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -212,6 +213,30 @@ async function refusing(status: string, message: string): Promise<string> {
 }
 
 describe("an error", () => {
+  test.each(["grpc", "connect", "grpc-web"])(
+    "of a proxy that takes no request as large says what to do, over %s",
+    async (protocol) => {
+      const answer = (_request: unknown, response: ServerResponse | Http2ServerResponse) =>
+        void Object.assign(response, { statusCode: 413 }).end();
+      const server = (protocol === "grpc" ? createServer(answer) : createHttp1Server(answer)).listen(
+        0,
+        "127.0.0.1",
+      );
+      onTestFinished(() => void server.close());
+      await once(server, "listening");
+      const bound = server.address();
+      const address = `127.0.0.1:${typeof bound === "object" ? bound?.port : 0}`;
+      const args = ["ingest", "-d", "x", "--server", address, "--protocol", protocol];
+      expect(await start(args).ended).toEqual({
+        code: 4,
+        stdout: "",
+        stderr: `event: a proxy before ${address} takes no request as large (HTTP 413)
+  send less in one call, as with --batch 100, or raise the limit of the proxy for bodies (nginx: client_max_body_size)
+`,
+      });
+    },
+  );
+
   test("of the server is not taken for a wrong address", async () => {
     const address = await refusing("13", "internal error 7f3a");
     expect(await start(["status", "x", "--server", address]).ended).toEqual({
