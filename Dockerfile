@@ -20,6 +20,7 @@ RUN mkdir bin && echo '{ "type": "module" }' > package.json \
 COPY --chmod=755 --from=build /app/apps/server/dist server
 COPY --chmod=755 --from=build /app/apps/worker/dist worker
 COPY --chmod=755 --from=build /app/apps/client/dist client
+COPY deploy/health-check.mjs ./
 RUN install --directory --owner=node --group=node /data
 ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps PATH=/app/bin:$PATH
 ENV HOST=0.0.0.0 STORE_URL=sqlite:/data/events.db
@@ -27,5 +28,5 @@ USER node
 STOPSIGNAL SIGTERM
 EXPOSE 50051
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-    CMD ["node", "-e", "fetch('http://127.0.0.1:50051/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+    CMD ["node", "/app/health-check.mjs"]
 CMD ["event-server"]

@@ -52,7 +52,14 @@ test("both stages build", { ...clone, timeout: 300_000 }, () => {
     for (const instruction of instructions) replay(instruction, cwd, env);
   }
   expect(leftOut).toHaveLength(left.length);
-  expect(readdirSync(image).toSorted()).toEqual(["bin", "client", "package.json", "server", "worker"]);
+  expect(readdirSync(image).toSorted()).toEqual([
+    "bin",
+    "client",
+    "health-check.mjs",
+    "package.json",
+    "server",
+    "worker",
+  ]);
 });
 
 /** Done by the engine, or in need of what only the image has: a network, its user. */
@@ -167,13 +174,16 @@ interface Compose {
   services: Record<string, { command?: string[]; environment?: Record<string, string | number> }>;
 }
 
-/** The exit code of the Dockerfile's health check for a server at another address. */
+/** The exit code of the Dockerfile's health check in a container with this server. */
 function healthCheck(address: string, env: NodeJS.ProcessEnv): number | null {
   const instruction = readDockerfile()[""]?.instructions.find(({ keyword }) => keyword === "HEALTHCHECK");
   const [command = "", ...args] = JSON.parse(instruction?.text.replace(/^CMD /, "") ?? "") as string[];
-  const at = args.map((each) => each.replace("127.0.0.1:50051", address));
-  expect(at).not.toEqual(args);
-  return spawnSync(command, at, { env }).status;
+  const here = args.map((each) => each.replace("/app", image));
+  expect(here).not.toEqual(args);
+  const commandLine = join(dir.path, "cmdline");
+  writeFileSync(commandLine, "node\0/app/bin/event-server\0");
+  const { port } = new URL(`http://${address}`);
+  return spawnSync(command, [...here, commandLine], { env: { ...env, PORT: port } }).status;
 }
 
 /** Starts a program of the image by its name and reads its log. */

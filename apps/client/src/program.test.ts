@@ -212,13 +212,15 @@ async function refusing(status: string, message: string): Promise<string> {
   return `127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
 }
 
+function tooLarge(_request: unknown, response: ServerResponse | Http2ServerResponse): void {
+  Object.assign(response, { statusCode: 413 }).end();
+}
+
 describe("an error", () => {
   test.each(["grpc", "connect", "grpc-web"])(
     "of a proxy that takes no request as large says what to do, over %s",
     async (protocol) => {
-      const answer = (_request: unknown, response: ServerResponse | Http2ServerResponse) =>
-        void Object.assign(response, { statusCode: 413 }).end();
-      const server = (protocol === "grpc" ? createServer(answer) : createHttp1Server(answer)).listen(
+      const server = (protocol === "grpc" ? createServer(tooLarge) : createHttp1Server(tooLarge)).listen(
         0,
         "127.0.0.1",
       );
