@@ -11,6 +11,9 @@ const states: Record<State, { state: JobState; status: string }> = {
   CANCELLED: { state: JobState.CANCELLED, status: "cancelled" },
 };
 
+/** The last millisecond of year 9999: a Timestamp after it cannot be written as JSON. */
+export const lastMs: number = 253_402_300_799_999;
+
 /** What the service says about a job; undefined is "not found". */
 export function jobStatus(jobId: string, job: Job | undefined): StatusResponse {
   if (job === undefined) return create(StatusResponseSchema, { status: "not found", jobId });
@@ -27,7 +30,8 @@ export function jobStatus(jobId: string, job: Job | undefined): StatusResponse {
     type: job.type,
     cancelRequested: job.cancelRequested,
   };
-  if (job.nextAttemptAt !== undefined) init.nextAttemptAt = timestampFromMs(job.nextAttemptAt);
+  if (job.nextAttemptAt !== undefined)
+    init.nextAttemptAt = timestampFromMs(Math.min(job.nextAttemptAt, lastMs));
   if (job.finishedAt !== undefined) init.finishedAt = timestampFromMs(job.finishedAt);
   return create(StatusResponseSchema, init);
 }

@@ -34,3 +34,18 @@ test("payloads that live at the same time have places of their own", () => {
     .map((each) => ("payload" in each ? Buffer.from(each.payload).toString() : each));
   expect(payloads).toEqual(texts);
 });
+
+test.each([
+  ["a nanosecond is rounded up", { seconds: 5n, nanos: 1 }, 5001],
+  ["a whole millisecond is not", { seconds: 5n, nanos: 7_000_000 }, 5007],
+  ["before 1970, too", { seconds: -1n, nanos: 999_999_999 }, 0],
+  [
+    "the last instant stays in year 9999",
+    { seconds: 253_402_300_799n, nanos: 999_999_999 },
+    253_402_300_799_999,
+  ],
+])("process_after in ms: %s", (_, processAfter, runAt) => {
+  expect(checkEvents([create(EventRequestSchema, { eventId: "e", processAfter })], rules)).toMatchObject([
+    { runAt },
+  ]);
+});

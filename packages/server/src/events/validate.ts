@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { EventRequest } from "@event-ingestion/api";
 import { BadRequestSchema } from "@event-ingestion/api/error-details";
 import { type Caps, type FieldViolation, findViolation, type NewEvent } from "@event-ingestion/store";
+import { lastMs } from "./job-status.ts";
 import { payloadMemory } from "./payload-memory.ts";
 
 /** A field that breaks a rule, by its name in event.proto. */
@@ -61,8 +62,8 @@ function checkEvent(request: EventRequest, payload: Uint8Array, rules: EventRule
       const message = `process_after must be a google.protobuf.Timestamp, got ${seconds} s and ${nanos} ns`;
       return { field: "process_after", message };
     }
-    // Rounded up: never before the instant that was asked for.
-    event.runAt = Number(seconds) * 1000 + Math.ceil(nanos / 1_000_000);
+    // Rounded up: never before the instant that was asked for, but for the very last one.
+    event.runAt = Math.min(Number(seconds) * 1000 + Math.ceil(nanos / 1_000_000), lastMs);
   }
   return findViolation(event, rules.caps) ?? event;
 }

@@ -146,6 +146,39 @@ test.each(protocols)("%s: of a bug the client sees an id, and the log the rest",
 });
 
 test.each([
+  ["Say", "application/proto"],
+  ["Say", "application/json"],
+  ["Say", "application/json;charset=utf8"],
+  ["Say", "application/grpc"],
+  ["Say", "application/grpc+json"],
+  ["Say", "application/grpc-web"],
+  ["Say", "application/grpc-web+json"],
+  ["Count", "application/connect+proto"],
+  ["Count", "application/connect+json"],
+  ["Count", "application/grpc"],
+  ["Count", "application/grpc-web+json"],
+])("%s, %s: an answer that cannot be encoded is a bug, too", async (method, type) => {
+  // Not every format looks at its type, but each makes it text.
+  const wrong = { value: Object.assign([], { toString: bug, toJSON: bug }) as unknown as string };
+  const server = await startServer({
+    echo: {
+      say: () => wrong,
+      async *count() {
+        yield wrong;
+      },
+    },
+  });
+  const message = type.includes("json") ? Buffer.from('"x"') : Buffer.from("0a0178", "hex");
+  const body = /grpc|connect/.test(type) ? encodeEnvelope(0, message) : message;
+  const answer = await openPoster(server)(`/test.Echo/${method}`, { "content-type": type }, body);
+  const text = decodeURIComponent(JSON.stringify([answer.headers, answer.trailers, answer.body.toString()]));
+  expect(server.failures).toMatchObject([{ rpc: `test.Echo/${method}`, error: expect.any(Error) }]);
+  expect(answer.outcome).toBe("internal");
+  expect(text).toContain(`internal error ${server.failures[0]?.id}`);
+  expect(text).not.toMatch(/4111|String|serialize|encode/);
+});
+
+test.each([
   ["connect-timeout-ms", "9999999999", "application/json"],
   ["grpc-timeout", "99999999H", "application/grpc+json"],
 ])("a timeout of years in %s does not expire at once", async (name, value, type) => {

@@ -1,11 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { constants } from "node:http2";
-import {
-  ConnectError,
-  type ConnectRouter,
-  type ConnectRouterOptions,
-  createConnectRouter,
-} from "@connectrpc/connect";
+import { type ConnectRouter, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { assertByteStreamRequest, type UniversalHandler } from "@connectrpc/connect/protocol";
 import { createByteBudget, openAccount } from "./connect/byte-budget.ts";
@@ -17,7 +12,7 @@ import { recordUnary, type UnarySpec } from "./fast/recording-router.ts";
 import { finalizeOnAbort } from "./connect/finalize-on-abort.ts";
 import { checkQuery, isJsonQuery } from "./connect/get-query.ts";
 import { correctGrpcMessage } from "./connect/grpc-message.ts";
-import { hideError, hideErrors, type RpcFailure } from "./connect/hide-errors.ts";
+import { clientError, hideError, hideErrors, type RpcFailure } from "./connect/hide-errors.ts";
 import { inTwo } from "./large-answer.ts";
 import { type Intake, type IntakeLimits, receive, unpacked } from "./connect/intake.ts";
 import { type Limits, resolveLimits } from "./limits.ts";
@@ -135,14 +130,13 @@ function gate(
   inspect: Inspect,
 ): NonNullable<SafeAdapterOptions["requestGate"]> {
   return async (context) => {
-    correctErrors(context);
+    correctErrors(context, onError);
     try {
       await requestGate?.(context);
       refuseLate(context);
       checkQuery(context, inspect);
     } catch (error) {
-      if (error instanceof ConnectError) throw error;
-      throw hideError(error, `${context.service.typeName}/${context.method.name}`, onError);
+      throw clientError(error, context, onError);
     }
   };
 }

@@ -10,11 +10,26 @@ export interface RpcFailure {
   error: unknown;
 }
 
+/** Errors whose text is for the client: what handlers threw on purpose, and what stands for a bug. */
+const forClient = new WeakSet<ConnectError>();
+
+/** Whether a handler threw the error on purpose, or it stands for a bug that is reported. */
+export function isForClient(error: ConnectError): boolean {
+  return forClient.has(error);
+}
+
+/** Takes the text out of an error that connect made of a bug, after it is reported. */
+export function replaceText(error: ConnectError, { rawMessage, message }: ConnectError): void {
+  forClient.add(Object.assign(error, { rawMessage, message }));
+}
+
 /** Reports `error` and makes what the client may see of it. */
 export function hideError(error: unknown, rpc: string, onError: (failure: RpcFailure) => void): ConnectError {
   const id = randomUUID();
   onError({ id, rpc, error });
-  return new ConnectError(`internal error ${id}`, Code.Internal);
+  const shown = new ConnectError(`internal error ${id}`, Code.Internal);
+  forClient.add(shown);
+  return shown;
 }
 
 /** Only a ConnectError thrown by a handler, or the reason of its signal, is for the client; all else is a bug. */
@@ -23,7 +38,10 @@ export function clientError(
   call: { signal: AbortSignal; method: DescMethod },
   onError: (failure: RpcFailure) => void,
 ): ConnectError {
-  if (error instanceof ConnectError) return error;
+  if (error instanceof ConnectError) {
+    forClient.add(error);
+    return error;
+  }
   const { signal, method } = call;
   const isAbort = error === signal.reason || (error instanceof Error && error.name === "AbortError");
   if (signal.aborted && isAbort) return ConnectError.from(signal.reason);

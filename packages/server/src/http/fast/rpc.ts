@@ -11,7 +11,7 @@ import { createEncoder } from "./proto-encoder.ts";
 import type { UnarySpec } from "./recording-router.ts";
 
 /** What handlers return. */
-type Output = MessageInitShape<DescMessage>;
+export type Output = MessageInitShape<DescMessage>;
 
 /** A unary rpc, ready to be called. */
 export interface Rpc {

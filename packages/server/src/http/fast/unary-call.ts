@@ -1,6 +1,6 @@
 import { constants } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ConnectRouterOptions } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouterOptions } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Member } from "../bag.ts";
 import { overBudget } from "../connect/byte-budget.ts";
@@ -12,7 +12,7 @@ import type { IntakeLimits } from "../connect/intake.ts";
 import type { Limits } from "../limits.ts";
 import { type Aborting, CallContext, type CallStart } from "./call-context.ts";
 import type { Answer, Exchange, Receiver } from "./exchange.ts";
-import type { Rpc } from "./rpc.ts";
+import type { Output, Rpc } from "./rpc.ts";
 import { tooLarge } from "./too-large.ts";
 import type { Form } from "./unary-protocol.ts";
 
@@ -114,16 +114,28 @@ export class UnaryCall implements Receiver {
   }
 
   async #handle(): Promise<void> {
-    const { protocol, json } = this.#form;
+    const { protocol } = this.#form;
     try {
       if (this.#context.isLate) throw timedOut;
       const output = await this.#rpc.invoke(this.#decode(), this.#context);
-      const message = this.#rpc.encode(output, json);
+      const message = this.#encode(output);
       const compression = this.#compressionFor(message);
       const sent = compression === undefined ? message : await compression.compress(message);
       this.#answer(protocol.success(this.#context, sent, compression?.name));
     } catch (error) {
       this.#fail(error);
+    }
+  }
+
+  /** @throws ConnectError for an answer over its limit; one that cannot be encoded is a bug. */
+  #encode(output: Output): Uint8Array {
+    try {
+      return this.#rpc.encode(output, this.#form.json);
+    } catch (error) {
+      if (error instanceof ConnectError && error.code === Code.ResourceExhausted) throw error;
+      const { method } = this.#rpc;
+      const cause = error instanceof ConnectError ? (error.cause ?? error) : error;
+      throw hideError(cause, `${method.parent.typeName}/${method.name}`, this.#surroundings.onError);
     }
   }
 
