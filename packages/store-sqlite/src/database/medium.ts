@@ -24,7 +24,11 @@ export interface Medium {
   findMisplaced(): Misplaced | undefined;
   /** What an error really says: SQLite does not tell a used up quota from a broken disk. */
   explain(error: unknown): unknown;
-  /** "clean": all is merged, and the store is marked as closed. "failed": the connection is not to be trusted. */
+  /**
+   * "clean": all is merged, and the store is marked as closed. "failed": the connection is not to be trusted. That SQLite
+   * merges its log when it closes does no harm even then: each commit in its index was synced before it got there, so what
+   * a failed fsync lost is not among them, and what a failed merge wrote is written and synced anew.
+   */
   close(db: Database, how: "clean" | "failed"): void;
   readonly reserve: Reserve;
 }
