@@ -64,6 +64,7 @@ const requirements = {
   make: command("make"),
   openssl: command("openssl"),
   pg_dump: command("pg_dump"),
+  pgbouncer: command("pgbouncer"),
   prlimit: command("prlimit"),
   /** And grpcio-tools. */
   grpcio: {

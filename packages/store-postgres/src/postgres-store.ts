@@ -1,11 +1,11 @@
-import { createHints, invalid, type JobStore } from "@event-ingestion/store";
+import { createHints, invalid, type JobStore, StoreError } from "@event-ingestion/store";
 import { createAppend } from "./operations/append.ts";
 import type { StoreContext } from "./operations/store-context.ts";
 import { passRecoveryBarrier } from "./database/recovery-barrier.ts";
 import { createClaims } from "./operations/claim.ts";
 import { openClock } from "./operations/clock.ts";
 import { createMachineTime } from "./operations/machine-time.ts";
-import { createConnections } from "./database/connections.ts";
+import { type Connections, createConnections } from "./database/connections.ts";
 import { createCounts } from "./operations/counts.ts";
 import { createPartitions } from "./tables/partitions.ts";
 import { createExport } from "./operations/export.ts";
@@ -77,6 +77,7 @@ export async function openPostgresStoreBy(
     await close();
     throw error;
   };
+  await addSecond(primary, shared).catch(closed);
   await partitions.ensure().catch(closed);
   const clock = await openClock(others, machineTime).catch(closed);
   const caps = { durability, exclusive: false, writers, ...limits };
@@ -118,6 +119,15 @@ async function prepare(primary: Primary): ReturnType<Primary["first"]> {
     clearTimeout(timer);
   }
   return { connection, durability };
+}
+
+/** To find out whether a pooler takes both for one session. The store also works without it. */
+async function addSecond(primary: Primary, connections: Connections): Promise<void> {
+  try {
+    connections.give(await primary.connect());
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.reason !== "unavailable") throw error;
+  }
 }
 
 function checked(options: PostgresOptions): Required<PostgresOptions> {

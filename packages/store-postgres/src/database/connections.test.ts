@@ -62,7 +62,7 @@ test("without room for any connection nothing is opened, and the reason says wha
 });
 
 test("when others have taken the last connection the store is unwritable, says why, and goes on once there is room", async () => {
-  const { url, role, admin } = await databaseWithRoomFor(2);
+  const { url, role, admin } = await databaseWithRoomFor(3);
   const store = await openPostgresStore(url);
   await store.append([newEvent("before")]);
   const other = new Client({ connectionString: url });

@@ -5,15 +5,15 @@ import { isCrowded, unavailable } from "./errors.ts";
 import { createWaitingLine } from "./waiting-line.ts";
 
 /**
- * The connections of a store, made when they are needed. All its pools share them: where the server has no room for as many
- * as are wanted, whoever is first takes turns with the others, whatever pool they are of. A connection that breaks costs
+ * The connections of a store, made when they are needed. All its pools share them: where no more can be made than there are,
+ * all calls take turns, whatever pool they are of. A connection that breaks costs
  * the calls on it, and those that are idle, which may have the same fate, are dropped.
  */
 export interface Connections {
   /** How many there are, in use or idle. */
   readonly size: number;
   /**
-   * One for the caller alone: an idle one, a new one or, without room for a new one, the next that is given back.
+   * One for the caller alone: an idle one, or the next that is made or given back.
    *
    * @throws StoreError
    */
@@ -28,7 +28,7 @@ export interface Connections {
 
 /** How connections are made. */
 export interface ConnectionsOptions {
-  /** What `give` holds at most. */
+  /** How many there are at most. */
   max: number;
   connect: () => Promise<Connection>;
   availability: Availability;
@@ -60,43 +60,43 @@ export function createConnections({ max, connect, availability }: ConnectionsOpt
     if (isSurplus) void connection.end();
     else if (!waiting.serve(connection)) idle.push(connection);
   };
-  const make = async (): Promise<Connection> => {
-    connecting++;
-    try {
-      const connection = await connect();
-      watch(connection);
-      return connection;
-    } finally {
-      connecting--;
-    }
-  };
-  /** While there is no room, only the probes of `availability` look whether there is again. */
-  const hasRoom = () => !availability.isCrowded || all.size + connecting === 0;
-
   const reuse = async (limitMs: number) => idle.pop() ?? waiting.wait(limitMs);
-
-  const take = async (limitMs: number): Promise<Connection> => {
-    if (idle.length > 0 || !hasRoom()) return reuse(limitMs);
-    const start = performance.now();
-    try {
-      return await make();
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      if (isCrowded(error) && all.size + connecting > 0) {
-        availability.fail("crowded", error);
-        return reuse(limitMs - (performance.now() - start));
-      }
-      availability.fail("closed", error);
-      if (all.size === 0) waiting.dismiss(error);
+  /** While no more can be made, only the probes of `availability` look whether they can again. */
+  const hasRoom = () => {
+    const count = all.size + connecting;
+    return count < max && (count === 0 || !availability.isCrowded);
+  };
+  /** One more, for whoever is first in the line by then. */
+  const grow = async () => {
+    connecting++;
+    const made = await connect().catch((error: unknown) => {
+      if (error instanceof StoreError) return error;
       throw error;
-    }
+    });
+    connecting--;
+    if (made instanceof StoreError) refused(made);
+    else give(made);
+  };
+  const refused = (reason: StoreError) => {
+    // One that is being made has room, if another has none.
+    const others = isCrowded(reason) ? all.size + connecting : all.size;
+    if (reason.reason === "unavailable" && others > 0) return availability.fail("crowded", reason);
+    availability.fail("closed", reason);
+    waiting.dismiss(reason);
   };
 
   return {
     get size() {
       return all.size;
     },
-    take,
+    take(limitMs) {
+      if (idle.length === 0 && hasRoom()) void grow();
+      return reuse(limitMs).catch((error: unknown) => {
+        // Nobody keeps it from having one: there is none.
+        if (all.size > 0 || !(error instanceof StoreError) || error.reason !== "overloaded") throw error;
+        throw unavailable(`no connection could be made within ${Math.round(limitMs)} ms`);
+      });
+    },
     reuse,
     give,
     async close() {

@@ -62,6 +62,9 @@ function tlsAdvice(code: string): string | undefined {
 const rules =
   "pg_hba.conf decides by user, database, address and TLS, which the store URL asks for with sslmode=verify-full";
 
+const pooling =
+  "let PgBouncer use session mode, or a version from 1.21 with max_prepared_statements above 0, or connect to Postgres itself";
+
 /** What the code means, and what to do about it if that is not plain. */
 function meaningOf(
   code: string,
@@ -78,6 +81,9 @@ function meaningOf(
       return ["invalid", "does not have that database"];
     case "42501":
       return ["invalid", "does not give the user the rights that are needed"];
+    case "26000":
+    case "42P05":
+      return ["incompatible", "is behind a pooler that mixes up prepared statements", pooling];
     case "25006":
       return ["unavailable", "is read-only"];
     case "53100":
@@ -112,7 +118,12 @@ export function isRollback(error: unknown): boolean {
 
 /** Errors that another connection may not have: prepared statements are gone, or the primary became a standby. */
 export function isStale(error: unknown): boolean {
-  return /^(26|25006$)/.test(sqlState(error) ?? "");
+  return isMixedUp(error) || sqlState(error) === "25006";
+}
+
+/** A statement that was prepared here is not there, or one that was not is: a pooler gave the session to others as well. */
+function isMixedUp(error: unknown): boolean {
+  return /^(26|42P05$)/.test(sqlState(error) ?? "");
 }
 
 /** Worth another try with the same input: a deadlock, or a conflict between transactions. */

@@ -1,7 +1,6 @@
 import { StoreError } from "@event-ingestion/store";
 import type { Finding } from "./availability.ts";
 import type { Connections } from "./connections.ts";
-import { isCrowded } from "./errors.ts";
 import type { Primary } from "./primary.ts";
 
 /** How long a probe waits for a connection that is in use. */
@@ -14,7 +13,7 @@ const waitMs = 1000;
 export async function probe(primary: Primary, connections: Connections): Promise<Finding> {
   const reason = await failureOf(async () => connections.give(await primary.connect()));
   if (reason === undefined) return { kind: "open" };
-  if (!isCrowded(reason) || connections.size === 0) return { kind: "closed", reason };
+  if (reason.reason !== "unavailable" || connections.size === 0) return { kind: "closed", reason };
   const connection = await connections.reuse(waitMs).catch(() => undefined);
   if (connection === undefined) return { kind: "undecided" };
   const failure = await failureOf(() => primary.prove(connection));

@@ -11,8 +11,8 @@ interface ServerFacts {
 }
 
 /**
- * For every connection. Nothing but speed and hygiene depends on it, so a pooler that gives a session to others does no
- * harm. Left alone, the planner trusts its statistics, and of a queue that was empty a minute ago they say that reading
+ * For every connection. Nothing but speed and hygiene depends on it, so a pooler that gives a session to others and keeps
+ * the prepared statements of each apart does no harm. Left alone, the planner trusts its statistics, and of a queue that was empty a minute ago they say that reading
  * all of it costs nothing. Bitmaps would lock rows in the order of their places, which differs from job to job, and at
  * worst costs a deadlock and a repetition.
  */
@@ -22,7 +22,9 @@ const sessionSettings = {
     SET idle_in_transaction_session_timeout = '60s'`,
 };
 
+/** With a name, so that it fails on a session in which another connection has prepared it: see `isMixedUp`. */
 const ask = {
+  name: "server_facts",
   text: `SELECT current_setting('server_version_num')::int AS version,
     (SELECT json_object_agg(name, setting) FROM pg_settings WHERE name IN ('server_encoding', 'fsync', 'full_page_writes',
       'synchronous_commit', 'synchronous_standby_names', 'default_transaction_isolation', 'client_min_messages',

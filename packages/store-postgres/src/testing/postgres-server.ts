@@ -178,8 +178,8 @@ function childrenOf(pid: number): number[] {
   return text.split(/\s+/).filter(Boolean).map(Number);
 }
 
-/** Postgres takes no port 0. */
-async function freePort(): Promise<number> {
+/** A port that is free now: not every program takes port 0. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
