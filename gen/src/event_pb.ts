@@ -35,8 +35,8 @@ export type EventRequest = Message<"event.EventRequest"> & {
   payload: string;
 
   /**
-   * When the event happened, as the producer counts time. Stored and given back, never interpreted.
-   * In JSON, a number that a double does not hold exactly is refused; as a string it is exact.
+   * When the event happened, in any unit that the producer likes. Stored and returned, never interpreted.
+   * In JSON, a number that a double cannot hold exactly is refused: send it as a string.
    *
    * @generated from field: int64 timestamp = 3;
    */
@@ -78,8 +78,8 @@ export type EventRequestJson = {
   payload?: string;
 
   /**
-   * When the event happened, as the producer counts time. Stored and given back, never interpreted.
-   * In JSON, a number that a double does not hold exactly is refused; as a string it is exact.
+   * When the event happened, in any unit that the producer likes. Stored and returned, never interpreted.
+   * In JSON, a number that a double cannot hold exactly is refused: send it as a string.
    *
    * @generated from field: int64 timestamp = 3;
    */
@@ -108,7 +108,7 @@ export const EventRequestSchema: GenMessage<EventRequest, {jsonType: EventReques
   messageDesc(file_event, 0);
 
 /**
- * What became of one event that was sent.
+ * The answer to one event.
  *
  * @generated from message event.EventResponse
  */
@@ -121,7 +121,7 @@ export type EventResponse = Message<"event.EventResponse"> & {
   accepted: boolean;
 
   /**
-   * The outcome in words.
+   * The outcome, for people.
    *
    * @generated from field: string message = 2;
    */
@@ -143,7 +143,7 @@ export type EventResponse = Message<"event.EventResponse"> & {
 };
 
 /**
- * What became of one event that was sent.
+ * The answer to one event.
  *
  * @generated from message event.EventResponse
  */
@@ -156,7 +156,7 @@ export type EventResponseJson = {
   accepted?: boolean;
 
   /**
-   * The outcome in words.
+   * The outcome, for people.
    *
    * @generated from field: string message = 2;
    */
@@ -185,7 +185,7 @@ export const EventResponseSchema: GenMessage<EventResponse, {jsonType: EventResp
   messageDesc(file_event, 1);
 
 /**
- * Names the job to tell about.
+ * Asks for the status of one job.
  *
  * @generated from message event.StatusRequest
  */
@@ -199,7 +199,7 @@ export type StatusRequest = Message<"event.StatusRequest"> & {
 };
 
 /**
- * Names the job to tell about.
+ * Asks for the status of one job.
  *
  * @generated from message event.StatusRequest
  */
@@ -220,7 +220,7 @@ export const StatusRequestSchema: GenMessage<StatusRequest, {jsonType: StatusReq
   messageDesc(file_event, 2);
 
 /**
- * Where a job stands.
+ * The status of a job.
  *
  * @generated from message event.StatusResponse
  */
@@ -247,7 +247,7 @@ export type StatusResponse = Message<"event.StatusResponse"> & {
   attempts: number;
 
   /**
-   * How many attempts there may be.
+   * The last attempt that the job gets.
    *
    * @generated from field: uint32 max_attempts = 4;
    */
@@ -289,7 +289,7 @@ export type StatusResponse = Message<"event.StatusResponse"> & {
   result: string;
 
   /**
-   * Rises with every visible change of the job: of two answers the higher one is newer.
+   * Rises with every visible change of the job: of two answers, the one with the higher revision is newer.
    *
    * @generated from field: uint64 revision = 10;
    */
@@ -325,7 +325,7 @@ export type StatusResponse = Message<"event.StatusResponse"> & {
 };
 
 /**
- * Where a job stands.
+ * The status of a job.
  *
  * @generated from message event.StatusResponse
  */
@@ -352,7 +352,7 @@ export type StatusResponseJson = {
   attempts?: number;
 
   /**
-   * How many attempts there may be.
+   * The last attempt that the job gets.
    *
    * @generated from field: uint32 max_attempts = 4;
    */
@@ -394,7 +394,7 @@ export type StatusResponseJson = {
   result?: string;
 
   /**
-   * Rises with every visible change of the job: of two answers the higher one is newer.
+   * Rises with every visible change of the job: of two answers, the one with the higher revision is newer.
    *
    * @generated from field: uint64 revision = 10;
    */
@@ -507,7 +507,7 @@ export const IngestBatchResponseSchema: GenMessage<IngestBatchResponse, {jsonTyp
   messageDesc(file_event, 5);
 
 /**
- * How an event was answered.
+ * The outcome of one event.
  *
  * @generated from enum event.Outcome
  */
@@ -527,7 +527,7 @@ export const Outcome = {
   ACCEPTED: 1,
 
   /**
-   * Stored by an earlier call with the same type and payload; job_id is that first job.
+   * Stored by an earlier call with the same type and payload; job_id is the id of that job.
    *
    * @generated from enum value: OUTCOME_DUPLICATE = 2;
    */
@@ -541,7 +541,7 @@ export const Outcome = {
   CONFLICT: 3,
 
   /**
-   * The event breaks a limit that message names; nothing was stored.
+   * The event breaks a limit, which the field message names; nothing was stored.
    *
    * @generated from enum value: OUTCOME_INVALID = 4;
    */
@@ -549,14 +549,14 @@ export const Outcome = {
 } as const;
 
 /**
- * How an event was answered.
+ * The outcome of one event.
  *
  * @generated from enum event.Outcome
  */
 export type Outcome = (typeof Outcome)[keyof typeof Outcome] | UnknownEnum;
 
 /**
- * How an event was answered.
+ * The outcome of one event.
  *
  * @generated from enum event.Outcome
  */
@@ -638,7 +638,7 @@ export const JobStateSchema: GenEnum<JobState, JobStateJson> = /*@__PURE__*/
   enumDesc(file_event, 1);
 
 /**
- * Accepts events and tells what became of them.
+ * Accepts events and reports the status of their jobs.
  *
  * @generated from service event.EventService
  */
@@ -655,7 +655,8 @@ export const EventService: GenService<{
     output: typeof EventResponseSchema;
   },
   /**
-   * Tells the state of a job. An unknown or pruned id is the status "not found", not an error.
+   * Returns the status of a job. An id that is unknown, or whose job is no longer kept, has the status "not found"; that is
+   * not an error.
    *
    * @generated from rpc event.EventService.GetStatus
    */
@@ -675,13 +676,14 @@ export const EventService: GenService<{
     output: typeof IngestBatchResponseSchema;
   },
   /**
-   * Stores batches over one call: each message is a batch as IngestBatch takes it, answered by one message, in order,
-   * after it is durable. The server reads only as fast as it stores and as its answers are read. Needs HTTP/2.
+   * Stores batches over one call. Each message is a batch as for IngestBatch; the server answers each with one message, in
+   * order, once the batch is durable. The server reads only as fast as it stores and as the client reads answers. Needs
+   * HTTP/2.
    *
    * A batch that IngestBatch would refuse as a whole ends the stream with the same error, after the answers to all
-   * batches before it. The stream also ends UNAVAILABLE when no batch comes for 60 s, and when the server shuts down,
-   * which answers what it has read first. However it ended: send what has no answer again, with the same event_ids;
-   * some of it may be stored already.
+   * batches before it. The stream also ends UNAVAILABLE when no batch comes for 60 s, and when the server shuts down; the
+   * server first answers all batches that it has read. However the stream ended, the client should send the unanswered
+   * batches again, with the same event_ids; some of their events may be stored already.
    *
    * @generated from rpc event.EventService.IngestStream
    */

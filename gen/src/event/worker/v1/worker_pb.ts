@@ -23,7 +23,7 @@ export const file_event_worker_v1_worker: GenFile = /*@__PURE__*/
  */
 export type OpenSessionRequest = Message<"event.worker.v1.OpenSessionRequest"> & {
   /**
-   * What operators know the worker by: 1 to 128 bytes of UTF-8 without U+0000. Need not be unique.
+   * The name of the worker for operators: 1 to 128 bytes of UTF-8 without U+0000. Need not be unique.
    *
    * @generated from field: string worker = 1;
    */
@@ -31,7 +31,7 @@ export type OpenSessionRequest = Message<"event.worker.v1.OpenSessionRequest"> &
 
   /**
    * How long the worker may be silent before its jobs run elsewhere, 5 s to 10 min. An attempt that is lost this way
-   * counts; a job that loses its worker three times is DEAD.
+   * counts against the budget; a job that loses its worker three times is DEAD.
    *
    * @generated from field: google.protobuf.Duration ttl = 2;
    */
@@ -45,7 +45,7 @@ export type OpenSessionRequest = Message<"event.worker.v1.OpenSessionRequest"> &
  */
 export type OpenSessionRequestJson = {
   /**
-   * What operators know the worker by: 1 to 128 bytes of UTF-8 without U+0000. Need not be unique.
+   * The name of the worker for operators: 1 to 128 bytes of UTF-8 without U+0000. Need not be unique.
    *
    * @generated from field: string worker = 1;
    */
@@ -53,7 +53,7 @@ export type OpenSessionRequestJson = {
 
   /**
    * How long the worker may be silent before its jobs run elsewhere, 5 s to 10 min. An attempt that is lost this way
-   * counts; a job that loses its worker three times is DEAD.
+   * counts against the budget; a job that loses its worker three times is DEAD.
    *
    * @generated from field: google.protobuf.Duration ttl = 2;
    */
@@ -74,7 +74,7 @@ export const OpenSessionRequestSchema: GenMessage<OpenSessionRequest, {jsonType:
  */
 export type OpenSessionResponse = Message<"event.worker.v1.OpenSessionResponse"> & {
   /**
-   * To be sent with every further call.
+   * Must be sent with every further call.
    *
    * @generated from field: event.worker.v1.Session session = 1;
    */
@@ -88,7 +88,7 @@ export type OpenSessionResponse = Message<"event.worker.v1.OpenSessionResponse">
  */
 export type OpenSessionResponseJson = {
   /**
-   * To be sent with every further call.
+   * Must be sent with every further call.
    *
    * @generated from field: event.worker.v1.Session session = 1;
    */
@@ -109,14 +109,14 @@ export const OpenSessionResponseSchema: GenMessage<OpenSessionResponse, {jsonTyp
  */
 export type Session = Message<"event.worker.v1.Session"> & {
   /**
-   * Whoever knows it can settle the jobs of the session, so it is not for logs.
+   * A secret: anybody who knows it can settle the jobs of the session. Do not log it.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * How long the lease is, and what each Heartbeat extends it to.
+   * The length of the lease. Each Heartbeat extends the lease to this time from now.
    *
    * @generated from field: google.protobuf.Duration ttl = 2;
    */
@@ -130,14 +130,14 @@ export type Session = Message<"event.worker.v1.Session"> & {
  */
 export type SessionJson = {
   /**
-   * Whoever knows it can settle the jobs of the session, so it is not for logs.
+   * A secret: anybody who knows it can settle the jobs of the session. Do not log it.
    *
    * @generated from field: string id = 1;
    */
   id?: string;
 
   /**
-   * How long the lease is, and what each Heartbeat extends it to.
+   * The length of the lease. Each Heartbeat extends the lease to this time from now.
    *
    * @generated from field: google.protobuf.Duration ttl = 2;
    */
@@ -165,15 +165,15 @@ export type ClaimRequest = Message<"event.worker.v1.ClaimRequest"> & {
   session?: Session | undefined;
 
   /**
-   * At most so many jobs, 1 to 1,000. What is claimed and not begun is lost time for others: ask for what can be run.
+   * The most jobs to return, 1 to 1,000. Ask only for as many as the worker can run now: other workers could run the rest.
    *
    * @generated from field: uint32 max_jobs = 2;
    */
   maxJobs: number;
 
   /**
-   * How long to wait when nothing is due. Unset: not at all; above 30 s: 30 s. The call's own deadline should be some
-   * seconds longer, and proxies between must allow for it (10 s is short enough for most).
+   * How long to wait when no job is due. Unset: no wait; above 30 s: 30 s. The call's own deadline should be some
+   * seconds longer, and proxies in between must allow the wait (10 s is short enough for most).
    *
    * @generated from field: google.protobuf.Duration wait = 3;
    */
@@ -194,15 +194,15 @@ export type ClaimRequestJson = {
   session?: SessionJson;
 
   /**
-   * At most so many jobs, 1 to 1,000. What is claimed and not begun is lost time for others: ask for what can be run.
+   * The most jobs to return, 1 to 1,000. Ask only for as many as the worker can run now: other workers could run the rest.
    *
    * @generated from field: uint32 max_jobs = 2;
    */
   maxJobs?: number;
 
   /**
-   * How long to wait when nothing is due. Unset: not at all; above 30 s: 30 s. The call's own deadline should be some
-   * seconds longer, and proxies between must allow for it (10 s is short enough for most).
+   * How long to wait when no job is due. Unset: no wait; above 30 s: 30 s. The call's own deadline should be some
+   * seconds longer, and proxies in between must allow the wait (10 s is short enough for most).
    *
    * @generated from field: google.protobuf.Duration wait = 3;
    */
@@ -223,7 +223,7 @@ export const ClaimRequestSchema: GenMessage<ClaimRequest, {jsonType: ClaimReques
  */
 export type ClaimResponse = Message<"event.worker.v1.ClaimResponse"> & {
   /**
-   * In any order. Empty: nothing became due in time, or the server shuts down.
+   * In any order. Empty: no job became due in time, or the server shuts down.
    *
    * @generated from field: repeated event.worker.v1.Job jobs = 1;
    */
@@ -237,7 +237,7 @@ export type ClaimResponse = Message<"event.worker.v1.ClaimResponse"> & {
  */
 export type ClaimResponseJson = {
   /**
-   * In any order. Empty: nothing became due in time, or the server shuts down.
+   * In any order. Empty: no job became due in time, or the server shuts down.
    *
    * @generated from field: repeated event.worker.v1.Job jobs = 1;
    */
@@ -265,14 +265,14 @@ export type Job = Message<"event.worker.v1.Job"> & {
   jobId: string;
 
   /**
-   * The number of this attempt, from 1; rises for the life of the job, and numbers may be left out.
+   * The number of this attempt, from 1. It rises for the life of the job; numbers may be skipped.
    *
    * @generated from field: uint32 attempt = 2;
    */
   attempt: number;
 
   /**
-   * The last attempt that the job gets: a retry of that one ends as DEAD.
+   * The number of the last attempt that the job gets: the verdict Retry for that one makes the job DEAD.
    *
    * @generated from field: uint32 max_attempts = 3;
    */
@@ -286,7 +286,7 @@ export type Job = Message<"event.worker.v1.Job"> & {
   acceptedAt?: Timestamp | undefined;
 
   /**
-   * Whose event it is; empty is the built-in tenant.
+   * The tenant that the event belongs to; empty is the built-in tenant.
    *
    * @generated from field: string tenant = 5;
    */
@@ -300,15 +300,16 @@ export type Job = Message<"event.worker.v1.Job"> & {
   traceparent: string;
 
   /**
-   * The event as it was sent, without process_after. A worker gets every type; one it does not know is a Dead verdict.
+   * The event as it was sent, without process_after. A worker gets events of every type; it should settle an event of a
+   * type that it does not know as Dead.
    *
    * @generated from field: event.EventRequest event = 7;
    */
   event?: EventRequest | undefined;
 
   /**
-   * Attempts of the current budget that failed before this one, lost workers included. The delay of a Retry should grow
-   * with it: base x 2^failures. Attempts that were released do not count, and a redriven job begins at 0 again.
+   * The number of attempts in the current budget that failed before this one, including lost workers. The delay of a
+   * Retry should grow with it: base x 2^failures. Released attempts do not count, and a redriven job begins at 0 again.
    *
    * @generated from field: uint32 failures = 8;
    */
@@ -329,14 +330,14 @@ export type JobJson = {
   jobId?: string;
 
   /**
-   * The number of this attempt, from 1; rises for the life of the job, and numbers may be left out.
+   * The number of this attempt, from 1. It rises for the life of the job; numbers may be skipped.
    *
    * @generated from field: uint32 attempt = 2;
    */
   attempt?: number;
 
   /**
-   * The last attempt that the job gets: a retry of that one ends as DEAD.
+   * The number of the last attempt that the job gets: the verdict Retry for that one makes the job DEAD.
    *
    * @generated from field: uint32 max_attempts = 3;
    */
@@ -350,7 +351,7 @@ export type JobJson = {
   acceptedAt?: TimestampJson;
 
   /**
-   * Whose event it is; empty is the built-in tenant.
+   * The tenant that the event belongs to; empty is the built-in tenant.
    *
    * @generated from field: string tenant = 5;
    */
@@ -364,15 +365,16 @@ export type JobJson = {
   traceparent?: string;
 
   /**
-   * The event as it was sent, without process_after. A worker gets every type; one it does not know is a Dead verdict.
+   * The event as it was sent, without process_after. A worker gets events of every type; it should settle an event of a
+   * type that it does not know as Dead.
    *
    * @generated from field: event.EventRequest event = 7;
    */
   event?: EventRequestJson;
 
   /**
-   * Attempts of the current budget that failed before this one, lost workers included. The delay of a Retry should grow
-   * with it: base x 2^failures. Attempts that were released do not count, and a redriven job begins at 0 again.
+   * The number of attempts in the current budget that failed before this one, including lost workers. The delay of a
+   * Retry should grow with it: base x 2^failures. Released attempts do not count, and a redriven job begins at 0 again.
    *
    * @generated from field: uint32 failures = 8;
    */
@@ -422,21 +424,22 @@ export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest, {jsonType: Hea
   messageDesc(file_event_worker_v1_worker, 6);
 
 /**
- * How the session stands.
+ * The state of the session.
  *
  * @generated from message event.worker.v1.HeartbeatResponse
  */
 export type HeartbeatResponse = Message<"event.worker.v1.HeartbeatResponse"> & {
   /**
-   * The session has ended and its jobs may run elsewhere: stop them, forget their outcomes, open a new session.
+   * The session has ended, and its jobs may run elsewhere. The worker should stop them, forget their outcomes, and open a
+   * new session.
    *
    * @generated from field: bool lost = 1;
    */
   lost: boolean;
 
   /**
-   * Jobs of this session that somebody asked to cancel, repeated until they are settled. Stop them if possible and
-   * settle them as Cancelled; one that succeeds nevertheless counts as a success.
+   * Jobs of this session that somebody asked to cancel, repeated until they are settled. The worker should stop them and
+   * settle them as Cancelled; a job that succeeds nevertheless counts as a success.
    *
    * @generated from field: repeated string cancel_requested = 2;
    */
@@ -444,21 +447,22 @@ export type HeartbeatResponse = Message<"event.worker.v1.HeartbeatResponse"> & {
 };
 
 /**
- * How the session stands.
+ * The state of the session.
  *
  * @generated from message event.worker.v1.HeartbeatResponse
  */
 export type HeartbeatResponseJson = {
   /**
-   * The session has ended and its jobs may run elsewhere: stop them, forget their outcomes, open a new session.
+   * The session has ended, and its jobs may run elsewhere. The worker should stop them, forget their outcomes, and open a
+   * new session.
    *
    * @generated from field: bool lost = 1;
    */
   lost?: boolean;
 
   /**
-   * Jobs of this session that somebody asked to cancel, repeated until they are settled. Stop them if possible and
-   * settle them as Cancelled; one that succeeds nevertheless counts as a success.
+   * Jobs of this session that somebody asked to cancel, repeated until they are settled. The worker should stop them and
+   * settle them as Cancelled; a job that succeeds nevertheless counts as a success.
    *
    * @generated from field: repeated string cancel_requested = 2;
    */
@@ -473,7 +477,7 @@ export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse, {jsonType: H
   messageDesc(file_event_worker_v1_worker, 7);
 
 /**
- * What became of jobs.
+ * Reports the outcomes of attempts.
  *
  * @generated from message event.worker.v1.SettleRequest
  */
@@ -494,7 +498,7 @@ export type SettleRequest = Message<"event.worker.v1.SettleRequest"> & {
 };
 
 /**
- * What became of jobs.
+ * Reports the outcomes of attempts.
  *
  * @generated from message event.worker.v1.SettleRequest
  */
@@ -522,7 +526,7 @@ export const SettleRequestSchema: GenMessage<SettleRequest, {jsonType: SettleReq
   messageDesc(file_event_worker_v1_worker, 8);
 
 /**
- * What became of one attempt.
+ * The outcome of one attempt.
  *
  * @generated from message event.worker.v1.Verdict
  */
@@ -548,7 +552,7 @@ export type Verdict = Message<"event.worker.v1.Verdict"> & {
    */
   outcome: {
     /**
-     * It is done.
+     * The job is done.
      *
      * @generated from field: event.worker.v1.Verdict.Succeeded succeeded = 3;
      */
@@ -556,7 +560,7 @@ export type Verdict = Message<"event.worker.v1.Verdict"> & {
     case: "succeeded";
   } | {
     /**
-     * Try it again.
+     * Try the job again.
      *
      * @generated from field: event.worker.v1.Verdict.Retry retry = 4;
      */
@@ -564,7 +568,7 @@ export type Verdict = Message<"event.worker.v1.Verdict"> & {
     case: "retry";
   } | {
     /**
-     * Give it up.
+     * Give the job up.
      *
      * @generated from field: event.worker.v1.Verdict.Dead dead = 5;
      */
@@ -572,7 +576,7 @@ export type Verdict = Message<"event.worker.v1.Verdict"> & {
     case: "dead";
   } | {
     /**
-     * It was stopped because somebody asked for that.
+     * The worker stopped the job because somebody asked to cancel it.
      *
      * @generated from field: event.worker.v1.Verdict.Cancelled cancelled = 6;
      */
@@ -580,7 +584,7 @@ export type Verdict = Message<"event.worker.v1.Verdict"> & {
     case: "cancelled";
   } | {
     /**
-     * It was not run, or interrupted by the worker's own shutdown.
+     * The worker did not begin the job, or interrupted it to shut down.
      *
      * @generated from field: event.worker.v1.Verdict.Released released = 7;
      */
@@ -590,7 +594,7 @@ export type Verdict = Message<"event.worker.v1.Verdict"> & {
 };
 
 /**
- * What became of one attempt.
+ * The outcome of one attempt.
  *
  * @generated from message event.worker.v1.Verdict
  */
@@ -610,35 +614,35 @@ export type VerdictJson = {
   attempt?: number;
 
   /**
-   * It is done.
+   * The job is done.
    *
    * @generated from field: event.worker.v1.Verdict.Succeeded succeeded = 3;
    */
   succeeded?: Verdict_SucceededJson;
 
   /**
-   * Try it again.
+   * Try the job again.
    *
    * @generated from field: event.worker.v1.Verdict.Retry retry = 4;
    */
   retry?: Verdict_RetryJson;
 
   /**
-   * Give it up.
+   * Give the job up.
    *
    * @generated from field: event.worker.v1.Verdict.Dead dead = 5;
    */
   dead?: Verdict_DeadJson;
 
   /**
-   * It was stopped because somebody asked for that.
+   * The worker stopped the job because somebody asked to cancel it.
    *
    * @generated from field: event.worker.v1.Verdict.Cancelled cancelled = 6;
    */
   cancelled?: Verdict_CancelledJson;
 
   /**
-   * It was not run, or interrupted by the worker's own shutdown.
+   * The worker did not begin the job, or interrupted it to shut down.
    *
    * @generated from field: event.worker.v1.Verdict.Released released = 7;
    */
@@ -653,7 +657,7 @@ export const VerdictSchema: GenMessage<Verdict, {jsonType: VerdictJson}> = /*@__
   messageDesc(file_event_worker_v1_worker, 9);
 
 /**
- * The job has SUCCEEDED, also if it was to be cancelled.
+ * The job has SUCCEEDED, even if somebody asked to cancel it.
  *
  * @generated from message event.worker.v1.Verdict.Succeeded
  */
@@ -667,7 +671,7 @@ export type Verdict_Succeeded = Message<"event.worker.v1.Verdict.Succeeded"> & {
 };
 
 /**
- * The job has SUCCEEDED, also if it was to be cancelled.
+ * The job has SUCCEEDED, even if somebody asked to cancel it.
  *
  * @generated from message event.worker.v1.Verdict.Succeeded
  */
@@ -688,13 +692,14 @@ export const Verdict_SucceededSchema: GenMessage<Verdict_Succeeded, {jsonType: V
   messageDesc(file_event_worker_v1_worker, 9, 0);
 
 /**
- * The attempt failed, and there shall be another. DEAD if it was the last one, CANCELLED if that was asked for.
+ * The attempt failed, and the job should be tried again. If it was the last attempt, the job is DEAD; if somebody asked
+ * to cancel the job, it is CANCELLED.
  *
  * @generated from message event.worker.v1.Verdict.Retry
  */
 export type Verdict_Retry = Message<"event.worker.v1.Verdict.Retry"> & {
   /**
-   * Why; cut to 4,096 bytes.
+   * Why the attempt failed; cut to 4,096 bytes.
    *
    * @generated from field: string error = 1;
    */
@@ -709,13 +714,14 @@ export type Verdict_Retry = Message<"event.worker.v1.Verdict.Retry"> & {
 };
 
 /**
- * The attempt failed, and there shall be another. DEAD if it was the last one, CANCELLED if that was asked for.
+ * The attempt failed, and the job should be tried again. If it was the last attempt, the job is DEAD; if somebody asked
+ * to cancel the job, it is CANCELLED.
  *
  * @generated from message event.worker.v1.Verdict.Retry
  */
 export type Verdict_RetryJson = {
   /**
-   * Why; cut to 4,096 bytes.
+   * Why the attempt failed; cut to 4,096 bytes.
    *
    * @generated from field: string error = 1;
    */
@@ -737,13 +743,13 @@ export const Verdict_RetrySchema: GenMessage<Verdict_Retry, {jsonType: Verdict_R
   messageDesc(file_event_worker_v1_worker, 9, 1);
 
 /**
- * The event can never be processed: the job is DEAD, whatever attempts are left.
+ * The event can never be processed: the job is DEAD, even if attempts are left.
  *
  * @generated from message event.worker.v1.Verdict.Dead
  */
 export type Verdict_Dead = Message<"event.worker.v1.Verdict.Dead"> & {
   /**
-   * Why; cut to 4,096 bytes.
+   * Why the event cannot be processed; cut to 4,096 bytes.
    *
    * @generated from field: string error = 1;
    */
@@ -751,13 +757,13 @@ export type Verdict_Dead = Message<"event.worker.v1.Verdict.Dead"> & {
 };
 
 /**
- * The event can never be processed: the job is DEAD, whatever attempts are left.
+ * The event can never be processed: the job is DEAD, even if attempts are left.
  *
  * @generated from message event.worker.v1.Verdict.Dead
  */
 export type Verdict_DeadJson = {
   /**
-   * Why; cut to 4,096 bytes.
+   * Why the event cannot be processed; cut to 4,096 bytes.
    *
    * @generated from field: string error = 1;
    */
@@ -818,13 +824,13 @@ export const Verdict_ReleasedSchema: GenMessage<Verdict_Released, {jsonType: Ver
   messageDesc(file_event_worker_v1_worker, 9, 4);
 
 /**
- * How the verdicts were taken.
+ * The answers to the verdicts.
  *
  * @generated from message event.worker.v1.SettleResponse
  */
 export type SettleResponse = Message<"event.worker.v1.SettleResponse"> & {
   /**
-   * One for each verdict, in the same order.
+   * One result per verdict, in the same order.
    *
    * @generated from field: repeated event.worker.v1.SettleResult results = 1;
    */
@@ -832,13 +838,13 @@ export type SettleResponse = Message<"event.worker.v1.SettleResponse"> & {
 };
 
 /**
- * How the verdicts were taken.
+ * The answers to the verdicts.
  *
  * @generated from message event.worker.v1.SettleResponse
  */
 export type SettleResponseJson = {
   /**
-   * One for each verdict, in the same order.
+   * One result per verdict, in the same order.
    *
    * @generated from field: repeated event.worker.v1.SettleResult results = 1;
    */
@@ -911,7 +917,7 @@ export const CloseSessionResponseSchema: GenMessage<CloseSessionResponse, {jsonT
   messageDesc(file_event_worker_v1_worker, 12);
 
 /**
- * How a verdict was taken.
+ * The answer to one verdict.
  *
  * @generated from enum event.worker.v1.SettleResult
  */
@@ -924,15 +930,15 @@ export const SettleResult = {
   UNSPECIFIED: 0,
 
   /**
-   * It is stored.
+   * The verdict is stored.
    *
    * @generated from enum value: SETTLE_RESULT_OK = 1;
    */
   OK: 1,
 
   /**
-   * The attempt is not this session's any more, and the verdict was dropped: the session has ended, or the verdict was
-   * taken before and its answer lost. Not to be repeated.
+   * The session no longer holds the attempt, and the verdict was dropped: either the session has ended, or the verdict
+   * was stored before and its answer was lost. Do not repeat it.
    *
    * @generated from enum value: SETTLE_RESULT_LOST = 2;
    */
@@ -940,14 +946,14 @@ export const SettleResult = {
 } as const;
 
 /**
- * How a verdict was taken.
+ * The answer to one verdict.
  *
  * @generated from enum event.worker.v1.SettleResult
  */
 export type SettleResult = (typeof SettleResult)[keyof typeof SettleResult] | UnknownEnum;
 
 /**
- * How a verdict was taken.
+ * The answer to one verdict.
  *
  * @generated from enum event.worker.v1.SettleResult
  */
@@ -960,31 +966,33 @@ export const SettleResultSchema: GenEnum<SettleResult, SettleResultJson> = /*@__
   enumDesc(file_event_worker_v1_worker, 0);
 
 /**
- * Hands events out to workers in any language and takes back what became of them.
+ * Hands jobs out to workers in any language and takes back their verdicts.
  *
  * A worker opens a session, claims jobs in it, runs them, settles each with a verdict, and closes the session when it
- * ends. Meanwhile it sends Heartbeat three times per lease: that is its only sign of life. Claiming and settling do not
- * count, since a worker may be busy or idle for long.
+ * ends. Meanwhile it must send Heartbeat, three times per lease: that is its only sign of life. Claim and Settle do not
+ * count as one.
  *
- * Processing is at least once. A job whose worker falls silent runs again elsewhere, and so does one whose verdict
- * was lost on the way. What a worker changes elsewhere must bear that: job_id, and event_id with tenant, are the same
- * at every attempt.
+ * Processing is at-least-once. A job runs again elsewhere when its worker falls silent, or when its verdict is lost on
+ * the way. So handlers must be idempotent: job_id, and event_id with tenant, are the same at every attempt and can serve
+ * as idempotency keys.
  *
- * What keeps two workers from both completing a job is the fence (session, job_id, attempt). An attempt number is never
- * given out twice for a job, and only the session that claimed it can settle it. So a worker that stood still beyond
- * its lease and comes back changes nothing: its verdicts are answered SETTLE_RESULT_LOST.
+ * The fence (session, job_id, attempt) keeps two workers from both completing a job. An attempt number is never given
+ * out twice for a job, and only the session that claimed it can settle it. A worker that stood still beyond its lease
+ * and comes back therefore changes nothing: its verdicts are answered SETTLE_RESULT_LOST.
  *
- * Errors: INVALID_ARGUMENT names the field (google.rpc.BadRequest); nothing was done, and the same call will fail again.
- * UNAVAILABLE: call again after the delay in google.rpc.RetryInfo, growing when it repeats. Any other failure of the
- * connection: call again too. Heartbeat, Settle and CloseSession may be repeated as they are; for Claim see there. A
- * server that shuts down answers OpenSession and Claim with UNAVAILABLE, the others to the end. Sessions survive a
- * restart of the server: call again until it, or another one over the same store, answers.
+ * Errors:
+ * - INVALID_ARGUMENT names the field (google.rpc.BadRequest). Nothing was done, and the same call will fail again.
+ * - UNAVAILABLE: call again after the delay in google.rpc.RetryInfo, and let the delay grow when the error repeats.
+ * - Any other failure of the connection: call again, too.
+ * Heartbeat, Settle and CloseSession may be repeated unchanged; Claim says how to repeat it. A server that shuts down
+ * answers OpenSession and Claim with UNAVAILABLE, and the other calls normally until it ends. Sessions survive a restart
+ * of the server: call again until that server, or another one over the same store, answers.
  *
  * @generated from service event.worker.v1.WorkerService
  */
 export const WorkerService: GenService<{
   /**
-   * Opens a session, with a lease of one ttl. All jobs claimed in it live and die with it.
+   * Opens a session, with a lease of one ttl. When the session ends, the jobs that it still holds run elsewhere.
    *
    * @generated from rpc event.worker.v1.WorkerService.OpenSession
    */
@@ -994,13 +1002,13 @@ export const WorkerService: GenService<{
     output: typeof OpenSessionResponseSchema;
   },
   /**
-   * Takes due jobs, the oldest first, and adds one to the attempts of each. Answers at once if there are any, else as
-   * soon as some become due, and with none when the wait is over. An ended session gets none.
+   * Takes due jobs, the oldest first, and adds one to the attempts of each. Answers at once if jobs are due, otherwise as
+   * soon as some become due, and with no jobs when the wait is over. A session that has ended gets no jobs.
    *
-   * An answer is below 4 MiB, so there may be more jobs than it holds: claim again until one is empty. A caller that
-   * goes away while it waits is given nothing. If a call fails with anything but INVALID_ARGUMENT, the answer may have
-   * been lost on its way, and jobs that nobody knows of are held by the session. They come back when it ends. So make
-   * the next Claim in a new session, and close the old one as soon as what is known of it is settled.
+   * An answer is below 4 MiB, so more jobs may be due than it holds: claim again until an answer is empty. A caller that
+   * goes away while it waits gets no jobs. If a call fails with anything but INVALID_ARGUMENT, its answer may have been
+   * lost on the way, and the session may hold jobs that the worker does not know of. They run elsewhere when the session
+   * ends. So the worker should claim next in a new session, settle the jobs that it knows of the old one, and close it.
    *
    * @generated from rpc event.worker.v1.WorkerService.Claim
    */
@@ -1010,7 +1018,7 @@ export const WorkerService: GenService<{
     output: typeof ClaimResponseSchema;
   },
   /**
-   * Extends the lease to one ttl from now, and tells which jobs are to be cancelled.
+   * Extends the lease to one ttl from now, and returns the jobs that somebody asked to cancel.
    *
    * @generated from rpc event.worker.v1.WorkerService.Heartbeat
    */
@@ -1020,7 +1028,7 @@ export const WorkerService: GenService<{
     output: typeof HeartbeatResponseSchema;
   },
   /**
-   * Tells what became of jobs, each by itself: a verdict that comes too late does not concern the others.
+   * Reports the outcomes of attempts. Each verdict counts by itself: one that comes too late does not affect the others.
    *
    * @generated from rpc event.worker.v1.WorkerService.Settle
    */
@@ -1030,8 +1038,8 @@ export const WorkerService: GenService<{
     output: typeof SettleResponseSchema;
   },
   /**
-   * Ends a session and hands back what it still holds, as if all of it were released. An ended or unknown session is
-   * no error.
+   * Ends a session and hands back the jobs that it still holds, as if each had the verdict Released. An ended or unknown
+   * session is no error.
    *
    * @generated from rpc event.worker.v1.WorkerService.CloseSession
    */
