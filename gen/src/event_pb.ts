@@ -247,7 +247,7 @@ export type StatusResponse = Message<"event.StatusResponse"> & {
   attempts: number;
 
   /**
-   * The last attempt that the job gets.
+   * The number of the last attempt that the job gets. A redrive raises it.
    *
    * @generated from field: uint32 max_attempts = 4;
    */
@@ -352,7 +352,7 @@ export type StatusResponseJson = {
   attempts?: number;
 
   /**
-   * The last attempt that the job gets.
+   * The number of the last attempt that the job gets. A redrive raises it.
    *
    * @generated from field: uint32 max_attempts = 4;
    */
