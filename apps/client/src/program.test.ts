@@ -282,13 +282,10 @@ event: --rate must be a rate such as 500/s or 1000/m, got "fast"
 
   test.each([
     [["ingest"], "event: an event needs --data, many events need --file\n  see event --help\n"],
-    [
-      ["ingest", "-d", "x", "--rate", "5/s"],
-      "event: --rate only make sense with --file\n  see event --help\n",
-    ],
+    [["ingest", "-d", "x", "--rate", "5/s"], "event: --rate cannot go without --file\n  see event --help\n"],
     [
       ["ingest", "--file", "a.csv", "--array", "--format", "csv", "--delimiter", "ab", "--name", ""],
-      "event: --name must not be empty\nevent: --array cannot go with --format\nevent: --delimiter only makes sense with CSV",
+      "event: --name must not be empty\nevent: --array cannot go with --format\nevent: --delimiter cannot go without CSV",
     ],
     [
       ["ingest", "--file", "a.csv", "--delimiter", "ab", "--rejects", "./s", "--resume", "s"],

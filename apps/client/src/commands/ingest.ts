@@ -7,6 +7,7 @@ import type { FileFormat } from "../import/records/file-records.ts";
 import { type ImportOptions, importFile } from "../import/import-file.ts";
 import { readText } from "../input.ts";
 import type { OptionReader } from "../option-reader.ts";
+import { waitForJob } from "./wait-for-job.ts";
 import { createOutput, inWords, type Output, plain } from "../output.ts";
 
 /** The options of `event ingest` as they are given. */
@@ -63,7 +64,7 @@ export function readIngestFlags(flags: IngestFlags, reader: OptionReader): Inges
   ]);
   if (file === undefined) {
     if (data === undefined) reader.wrong("an event needs --data, many events need --file");
-    if (forMany.length > 0) reader.wrong(`${forMany.join(", ")} only make sense with --file`);
+    if (forMany.length > 0) reader.wrong(`${forMany.join(", ")} cannot go without --file`);
     return { kind: "event", type, data: data ?? "", id, wait };
   }
   if (forOne.length > 0) reader.wrong(`${forOne.join(", ")} cannot go with --file`);
@@ -110,7 +111,7 @@ function readFormat(
     const given = reader.character("--delimiter", delimiter);
     return { kind, delimiter: given ?? (isTsv ? "\t" : ","), delimiterGiven: given !== undefined };
   }
-  if (delimiter !== undefined) reader.wrong("--delimiter only makes sense with CSV: say --format csv");
+  if (delimiter !== undefined) reader.wrong("--delimiter cannot go without CSV: say --format csv");
   if (kind === "array") return { kind };
   if (format !== undefined) return { kind, knownBy: "option" };
   return { kind, knownBy: extensions.ndjson.test(file) ? "name" : "nothing" };
@@ -167,7 +168,8 @@ async function waitFor(
   const say = (text: string) => output.note(text);
   using connection = connect(config, patient, { observe: retryNotes(config.address, say) });
   try {
-    return await connection.client.waitUntilDone(jobId, { signal, timeoutMs: config.timeoutMs });
+    const { address, timeoutMs } = config;
+    return await waitForJob(jobId, { client: connection.client, address, timeoutMs, signal });
   } catch (error) {
     say(`${jobId} accepted, but not seen to its end; ask again with event status ${jobId}`);
     throw error;

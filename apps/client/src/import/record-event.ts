@@ -102,7 +102,7 @@ function fromEnvelope(value: JsonObject, { text }: Content, type: string): NewEv
       ...event
     } = fromJson(EventRequestSchema, {
       ...value,
-      payload: textOf(sources.get("payload") ?? ""),
+      payload: typeof value.payload === "string" ? value.payload : (sources.get("payload") ?? ""),
       ...(timestamp !== undefined && { timestamp }),
     });
     const given = value.timestamp !== undefined && value.timestamp !== null;
