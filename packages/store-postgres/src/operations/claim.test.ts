@@ -49,30 +49,38 @@ describe("a session that is kept back for a job that runs alone", needs(sharedPo
     await store.settle(busy, [{ jobId, attempt: 2, as: "release" }]);
     await lose(jobId);
     expect(await store.claim(session, 1)).toEqual([]);
-    return { session, jobId: held?.jobId ?? "" };
+    return { session, jobId: held?.jobId ?? "", dangerousId: jobId };
   };
-  /** Whether a verdict that counts or not is a reason to claim again. */
-  const hintsWork = async (session: Session, jobId: string) => {
+  /** Whether what is done, a verdict that counts or not for example, is a reason to claim again. */
+  const hintsWork = async (act: () => Promise<unknown>) => {
+    const [last] = await store.append([newEvent("last")]);
     const listening = new AbortController();
     const hints = store.hints(listening.signal)[Symbol.asyncIterator]();
-    await store.settle(session, [{ jobId, attempt: 1, as: "succeeded" }]);
-    // Is hinted with ids, which come after "work".
-    const [last] = await store.append([newEvent("dangerous")]);
+    await act();
+    // Is hinted with its id, which comes after "work".
     await store.cancel([last?.jobId ?? ""]);
     const { value } = await hints.next();
     listening.abort();
     return value === "work";
   };
 
+  const succeed = (session: Session, jobId: string) =>
+    store.settle(session, [{ jobId, attempt: 1, as: "succeeded" }]);
+
   test("is told to claim again when it has settled", async () => {
     const { session, jobId } = await keptBack(longMs);
-    expect(await hintsWork(session, jobId)).toBe(true);
+    expect(await hintsWork(() => succeed(session, jobId))).toBe(true);
+  });
+
+  test("is told to claim again when that job is cancelled", async () => {
+    const { dangerousId } = await keptBack(longMs);
+    expect(await hintsWork(() => store.cancel([dangerousId]))).toBe(true);
   });
 
   test("is forgotten once it has ended", async () => {
     const { session, jobId } = await keptBack(60_000);
     await pass(60_000);
     await store.maintain(policy);
-    expect(await hintsWork(session, jobId)).toBe(false);
+    expect(await hintsWork(() => succeed(session, jobId))).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-import { canonicalId, type JobId, type JobStore } from "@event-ingestion/store";
+import { canonicalId, type JobId, type JobStore, lossesBeforeIsolation } from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import { uuidArray } from "../database/binary-array.ts";
 import type { Query } from "../database/connection.ts";
@@ -25,7 +25,7 @@ const cancelQueued = {
     o AS (
       INSERT INTO ingest.outcome (job_id, state, attempts, max_attempts, finished_at)
       SELECT job_id, 5, attempts, max_attempts, ${now} FROM g)
-    SELECT job_id FROM g`,
+    SELECT job_id, lost FROM g`,
 };
 
 const requestCancel = {
@@ -74,8 +74,10 @@ export function createInterventions({
     async cancel(ids) {
       const known = distinct(ids);
       if (known.length === 0) return ids.map(() => "unknown");
-      const answers = await others.transaction((query) => cancelAll(query, known), { effect: "promises" });
-      hints.publish({ work: false, jobs: [...answers.keys()] });
+      const { answers, isWaitOver } = await others.transaction((query) => cancelAll(query, known), {
+        effect: "promises",
+      });
+      hints.publish({ work: isWaitOver, jobs: [...answers.keys()] });
       return ids.map(canonicalId).map((id) => {
         const answer = answers.get(id) ?? "unknown";
         if (answer === "cancelled") answers.set(id, "terminal");
@@ -102,8 +104,15 @@ export function createInterventions({
 
 type Cancelled = "cancelled" | "requested" | "terminal";
 
-async function cancelAll(query: Query, ids: readonly JobId[]): Promise<Map<JobId, Cancelled>> {
+interface CancelledIds {
+  answers: Map<JobId, Cancelled>;
+  /** One of them was to run alone: sessions may have waited for that. */
+  isWaitOver: boolean;
+}
+
+async function cancelAll(query: Query, ids: readonly JobId[]): Promise<CancelledIds> {
   const answers = new Map<JobId, Cancelled>();
+  let isWaitOver = false;
   const note = (rows: readonly IdRow[], answer: Cancelled) => {
     for (const { job_id: id } of rows) answers.set(id, answer);
   };
@@ -111,7 +120,9 @@ async function cancelAll(query: Query, ids: readonly JobId[]): Promise<Map<JobId
   await query(oneAtATime);
   for (let look = 0, isMissing = true; isMissing; look++) {
     if (look === maxLooks) throw unavailable("a job moves too fast to be cancelled");
-    note(await query<IdRow>(cancelQueued, unseen()), "cancelled");
+    const taken = await query<IdRow & { lost: number }>(cancelQueued, unseen());
+    note(taken, "cancelled");
+    isWaitOver ||= taken.some(({ lost }) => lost >= lossesBeforeIsolation);
     note(await query<IdRow>(requestCancel, unseen()), "requested");
     const rows = await query<IdRow & { ended: boolean }>(alive, unseen());
     note(
@@ -122,7 +133,7 @@ async function cancelAll(query: Query, ids: readonly JobId[]): Promise<Map<JobId
   }
   const cancelled = [...answers.values()].filter((answer) => answer === "cancelled").length;
   if (cancelled > 0) await query(countCancelled, [cancelled]);
-  return answers;
+  return { answers, isWaitOver };
 }
 
 function distinct(ids: readonly JobId[]): JobId[] {
