@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { notRunReporter } from "./test/needs/not-run.ts";
 
@@ -6,8 +7,12 @@ const maxWorkers = 2;
 
 const json: ["json", { outputFile: string }] = ["json", { outputFile: "test-report.json" }];
 
+/** Where the processes that tests start find their code compiled, which is half of their CPU. */
+const compiled = fileURLToPath(new URL("node_modules/.cache/compiled", import.meta.url));
+
 export default defineConfig({
   test: {
+    env: { NODE_COMPILE_CACHE: compiled },
     reporters: ["default", ...(process.env.CI ? [json] : []), notRunReporter()],
     projects: [
       {

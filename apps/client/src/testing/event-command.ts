@@ -30,9 +30,10 @@ export function start(
   args: readonly string[],
   { env = {}, cwd, stdout: file }: { env?: NodeJS.ProcessEnv; cwd?: string; stdout?: number } = {},
 ): Running {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [main, ...args], {
     cwd,
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH, NODE_COMPILE_CACHE, ...env },
     stdio: ["pipe", file ?? "pipe", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
