@@ -11,7 +11,7 @@ const expected = "expected a module whose default export is an array of handlers
 
 /** A module with this text, gone after the test. */
 async function setup(text: string, name = "handlers.ts"): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "handlers-"));
+  const folder = await mkdtemp(join(tmpdir(), "hand lers (1) %41-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = join(folder, name);
   await writeFile(file, text);

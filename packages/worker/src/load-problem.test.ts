@@ -6,7 +6,7 @@ import { loadProblem } from "./load-problem.ts";
 
 /** A folder with these files, gone after the test. */
 async function setup(files: Record<string, string>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "handlers-"));
+  const folder = await mkdtemp(join(tmpdir(), "hand lers (1) %41-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   return folder;

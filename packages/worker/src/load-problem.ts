@@ -24,9 +24,21 @@ export async function loadProblem(error: unknown, file: string): Promise<string>
 
 /** "/path/handlers.ts:7" if the text names it, on a line of its own as for wrong syntax, or as where it was thrown. */
 function placeIn(stack = ""): string | undefined {
-  const places = stack.matchAll(/(?:^|[( ])(?:file:\/\/)?(\/[^\s()]+?:\d+)(?::\d+)?\)?$/gm);
+  const places = stack.matchAll(/(?:^| at (?:async )?|\()(file:\/\/)?(\/.+?)(:\d+)(?::\d+)?\)?$/gm);
   const here = fileURLToPath(import.meta.url);
-  return Array.from(places, ([, where = ""]) => where).find((where) => !where.startsWith(here));
+  return Array.from(
+    places,
+    ([, scheme = "", path = "", line = ""]) => pathOf(`${scheme}${path}`) + line,
+  ).find((where) => !where.startsWith(here));
+}
+
+/** What is no URL of a file, after all, stays as it is. */
+function pathOf(place: string): string {
+  try {
+    return place.startsWith("file:") ? fileURLToPath(place) : place;
+  } catch {
+    return place;
+  }
 }
 
 /**
