@@ -20,7 +20,7 @@ export interface Environment {
   done(): void;
 }
 
-/** `hear` is told of each problem; without it they are for `done`. */
+/** `hear` gets each problem; without it, `done` throws them. */
 export function readEnvironment(env: NodeJS.ProcessEnv, hear?: (problem: string) => void): Environment {
   const problems: string[] = [];
   const wrong = hear ?? ((problem: string) => void problems.push(problem));

@@ -1,4 +1,4 @@
-/** Where the lines of a log go. It never waits for whoever reads them, and never throws. */
+/** The output of a log. It never waits for a reader, and never throws. */
 export interface LogOutput {
   /** One entry with its line break. It is lost when too much waits already, or when nobody reads. */
   write(entry: string): void;
@@ -10,7 +10,7 @@ export interface LogOutput {
 
 /** What a log output writes to. */
 export interface LogOutputOptions {
-  /** Writes the beginning of these pieces without waiting, and gives its bytes. 0: not now. Throws: it is lost. */
+  /** Writes as much of these pieces as it can without waiting, and returns the number of bytes. Throws if nobody can read. */
   tryWrite: (pieces: readonly Uint8Array[]) => number;
   /** The entry that tells how many were lost before it. */
   lossEntry: (lines: number) => string;
@@ -28,7 +28,7 @@ const flushRetryMs = 5;
 interface Entry {
   /** What of it is still to be written. */
   bytes: Uint8Array;
-  /** How many lost entries it tells of; 0: an ordinary one. */
+  /** The number of lost entries that it reports; 0: an ordinary entry. */
   tells: number;
 }
 
@@ -46,7 +46,7 @@ export function createLogOutput({ tryWrite, lossEntry }: LogOutputOptions): LogO
   const waiting: Entry[] = [];
   let waitingBytes = 0;
   let droppedLines = 0;
-  /** Of those, what no entry has told yet. */
+  /** Lost entries that no entry has reported yet. */
   let untold = 0;
   /** The last line that was written lacks its end. */
   let isTorn = false;

@@ -10,7 +10,7 @@ export type { Logger };
 
 const levels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
-/** What is logged, and how. */
+/** The level and the format of the log. */
 export interface LogSettings {
   logLevel: (typeof levels)[number];
   logFormat: "json" | "pretty";

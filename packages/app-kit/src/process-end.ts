@@ -46,7 +46,7 @@ export function watchProcessEnd({ log, output }: Log, running: () => readonly At
   };
 }
 
-/** Where the code is that called us, from the innermost place on; without this file and those of Node. */
+/** The stack of our caller, without this file and those of Node. */
 function callers(): string {
   const places = new Error("where").stack?.split("\n").slice(1) ?? [];
   return places

@@ -40,14 +40,14 @@ export interface ProgramOptions<C extends LogSettings, P extends Program> {
   extraDrainMs?: (config: C) => number;
   /** What is logged when it cannot go on. */
   endedMessage: string;
-  /** What people get wrong, each with a message that says it in one line. */
+  /** Errors that people cause; each message says in one line what is wrong. */
   mistakes: readonly (abstract new (...args: never) => Error)[];
 }
 
-/** What a drain waits for has ended or been cut by then, unless it hangs. */
+/** The longest drain: by then everything has ended or been cut, unless it hangs. */
 const drainLimitMs = 9000;
 
-/** A drain of what cannot go on: time for the answers that say so, not for what waits for it in vain. */
+/** The drain of a program that cannot go on: long enough to answer that, not to wait for work that cannot end. */
 const endedLimitMs = 1000;
 
 /**
@@ -117,8 +117,8 @@ function refuseArguments(args: readonly string[], max = 0): void {
 }
 
 /**
- * After an error that nothing handled nobody knows what is broken. So there is no drain, which would hand jobs back as if
- * nothing had happened: one that does this each time it runs has to count as lost, or it would do so for ever.
+ * After an unhandled error nobody knows what is broken, so the process ends without a drain. A drain would hand jobs back free of
+ * charge, and a job that causes the error each time it runs would do so for ever; instead it must count as lost.
  */
 function endOnFailure(log: Logger, end: ProcessEnd): void {
   const broken = (error: unknown) => {

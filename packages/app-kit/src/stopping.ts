@@ -4,15 +4,15 @@ import { exitCodes, type ProcessEnd } from "./process-end.ts";
 
 /** How the process comes to its end. */
 export interface Stopping {
-  /** What the process is to end with; undefined while there is no reason to end. */
+  /** The exit code; undefined while there is no reason to end. */
   readonly exitCode: number | undefined;
-  /** Resolves with it. */
+  /** Resolves with the exit code once there is a reason to end. */
   readonly begun: Promise<number>;
   /** A reason to end. What has not ended within `limitMs` is killed. Later reasons change nothing. */
   begin(exitCode: number, limitMs: number): void;
 }
 
-/** What has to log why it kills the process has so much longer. */
+/** Time to log why the process is killed, before the thread kills it. */
 const blockedMs = 500;
 
 /** SIGTERM and SIGINT are reasons to end within `limitMs`; a second one does not wait. */
@@ -50,7 +50,7 @@ export function stopOnSignals(log: Logger, end: ProcessEnd, limitMs: number): St
  */
 function killAfter(ms: number): void {
   const code = `setTimeout(() => process.kill(process.pid, "SIGKILL"), ${ms})`;
-  // Without the flags and preloads of the main thread, which are none of its business.
+  // Without the flags and preloads of the main thread.
   const thread = new Worker(code, { eval: true, env: {}, execArgv: [] });
   thread.on("error", () => undefined).unref();
 }

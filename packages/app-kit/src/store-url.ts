@@ -3,7 +3,7 @@ import { openPostgresStore } from "@event-ingestion/store-postgres";
 import { findSqliteUrlProblem, openSqliteStore, type SqliteEvent } from "@event-ingestion/store-sqlite";
 import { ConfigError, type Environment } from "./environment.ts";
 
-/** What one process may take of a Postgres that many share. */
+/** The limits of connections for one process: many share one Postgres. */
 export const defaultConnections = 10;
 
 /** The URL of the store in the file that STORE_URL_FILE names, which wins, or in STORE_URL. */
@@ -11,7 +11,7 @@ export function readStoreUrl(env: Pick<Environment, "text" | "file">): string | 
   return env.file("STORE_URL_FILE") ?? env.text("STORE_URL");
 }
 
-/** What is wrong with the URL of a store that is named so. */
+/** The error for a store's URL; `name` is where it was given. */
 export function findUrlProblem(name: string, url: string): string | undefined {
   const problem = findSqliteUrlProblem(url);
   if (problem !== undefined) return `${name} ${problem}`;

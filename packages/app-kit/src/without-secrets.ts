@@ -1,6 +1,6 @@
 /**
- * What somebody typed, for a message: without anything that may be a password. Up to the last @ may be one, encoded or not,
- * and so may what follows a question mark or a number sign.
+ * A text that somebody typed, for a message, without parts that may be a password: everything up to the last @, and everything
+ * from a question mark or a number sign on.
  */
 export function withoutSecrets(typed: string): string {
   return typed.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1***@").replace(/([?#]).*$/s, "$1***");

@@ -3,7 +3,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "./gen/grpc/health/v1/health_pb.ts";
 import { createWatchers } from "./watchers.ts";
 
-/** What can be said of a service. That it is unknown follows from its name alone. */
+/** The status of a known service. */
 export type ServingStatus = "SERVING" | "NOT_SERVING";
 
 /** What `createHealth` takes beside the services. */

@@ -1,6 +1,6 @@
 import type { Outcome } from "@event-ingestion/api";
 
-/** Why an event or a request was turned away. */
+/** Why an event or a request was refused. */
 export type Rejection = "invalid" | "unavailable" | "aborted";
 
 /** What the server tells about itself; logs, metrics and tests all come from here. Never holds a payload. */

@@ -1,6 +1,6 @@
 import type { JobStore } from "@event-ingestion/store";
 
-/** Whether new events would be taken now, and why not, or what is wrong nevertheless. */
+/** Whether new events would be accepted now. The reason says why not, or what is wrong although they would. */
 export interface Readiness {
   ready: boolean;
   reason?: string;
@@ -9,7 +9,7 @@ export interface Readiness {
 /** How often the store is asked; it answers from memory. */
 const pollMs = 100;
 
-/** Follows the store's health until the signal aborts; `changed` hears the first state too. */
+/** Watches the store's health until the signal aborts. `changed` gets the first state, too. */
 export function watchReadiness(
   store: JobStore,
   { signal, changed }: { signal: AbortSignal; changed: (readiness: Readiness) => void },

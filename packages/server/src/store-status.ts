@@ -3,8 +3,8 @@ import { StoreError } from "@event-ingestion/store";
 import { retryLater } from "./retry-info.ts";
 
 /**
- * The one place that turns a store's error into an answer. Everything else that is thrown is a bug and stays as it
- * is, for the adapter to answer "internal". `advice` is what to do about an answer that asks to try again.
+ * The one place that turns a store's error into an answer. Any other error is a bug and stays as it is; the adapter answers it
+ * with "internal". `advice` tells the client what to do about an answer that asks to try again.
  */
 export function storeStatus(error: unknown, advice = "retry with the same event_id"): unknown {
   if (!(error instanceof StoreError)) return error;

@@ -1,6 +1,6 @@
 const mebibyte = 1024 * 1024;
 
-/** What one call takes. A place in a batch has 10 bits in an id. */
+/** The limits of one call. An id has 10 bits for the place in a batch. */
 export const limits: Record<"maxBatch" | "maxBatchBytes" | "maxPayloadBytes", number> = {
   maxBatch: 1000,
   maxBatchBytes: 16 * mebibyte,

@@ -121,7 +121,7 @@ async function prepare(primary: Primary): ReturnType<Primary["first"]> {
   return { connection, durability };
 }
 
-/** To find out whether a pooler takes both for one session. The store also works without it. */
+/** Finds out whether a pooler gives both connections one session. The store also works without this check. */
 async function addSecond(primary: Primary, connections: Connections): Promise<void> {
   try {
     connections.give(await primary.connect());

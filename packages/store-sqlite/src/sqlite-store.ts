@@ -34,7 +34,7 @@ export interface SqliteOptions {
   clockOffset?: SharedArrayBuffer;
 }
 
-/** It is not known whether what is synced outlives the machine or container, or whether a second process is kept out. */
+/** Nobody knows whether synced data outlives the machine or container here, or whether locks keep other processes out. */
 export interface UnsureFileSystem {
   kind: "unsure-file-system";
   file: string;
@@ -137,7 +137,7 @@ async function maintain(thread: ThreadLink, { workerLostLimit, keepMs }: Policy)
   return { requeued, died, pruned, more: more || ended.value.more };
 }
 
-/** What an event that no store takes would be answered is known here. */
+/** The answer for an event that breaks a rule is null: no store can hold it. */
 async function lookup(thread: ThreadLink, batch: readonly NewEvent[]): Promise<(Appended | null)[]> {
   const isValid = batch.map((event) => findViolation(event, limits) === undefined);
   const valid = batch.filter((_, index) => isValid[index]);

@@ -1,7 +1,7 @@
 /** Where the tables of a store are: in the file at that path, or in memory. */
 export type StorePath = { file: string } | "memory" | { problem: string };
 
-/** What people write who know other programs' URLs, and what to write here. */
+/** Mistakes of people who know the URLs of other programs, and the correct form. */
 const mistakes: readonly (readonly [pattern: RegExp, problem: (rest: string) => string])[] = [
   [/^$/, () => 'must name a file, or :memory:, after "sqlite:"'],
   [/^\s|\s$/, () => "must have no space at the beginning or the end of the path"],

@@ -46,7 +46,7 @@ interface Group<T, R> extends AbortableGroup<T> {
   resolve: (results: R[]) => void;
 }
 
-/** A call costs something, however little is in it: with fewer groups none is handed over early. */
+/** The fewest groups of an early call: each call has a fixed cost, so a smaller one does not pay. */
 const minEarly = 8;
 
 /**

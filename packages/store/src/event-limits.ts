@@ -47,7 +47,7 @@ export function checkBatch(
   }
 }
 
-/** A trace is only ever a hint: what cannot be a traceparent or tracestate is dropped, not refused. */
+/** A trace is a hint only: a malformed traceparent or tracestate is dropped, not refused. */
 export function keptTrace(trace: string | undefined): string | null {
   return trace !== undefined && /^[\x20-\x7e]{1,512}$/.test(trace) ? trace : null;
 }

@@ -91,7 +91,7 @@ export interface JobDetail extends Job {
   errors: { attempt: number; at: number; error: string }[];
 }
 
-/** Everything a store keeps of a job: what another store needs to go on with it. */
+/** All data of a job: another store needs them to go on with it. */
 export interface StoredJob extends JobDetail {
   /** The attempts it was accepted with, which a redrive grants anew. */
   budget: number;
@@ -127,7 +127,7 @@ export type Verdict = { jobId: JobId; attempt: number } & (
   | { as: "release" }
 );
 
-/** The lease of one worker process; all jobs it claims live and die with it. */
+/** The lease of one worker process. When it ends, the jobs claimed in it run elsewhere. */
 export interface Session {
   readonly id: string;
   readonly ttlMs: number;
@@ -183,7 +183,7 @@ export interface Counts {
   workers: { worker: string; held: number; expiresAt: number }[];
 }
 
-/** When jobs become dead, and when finished ones go. */
+/** When lost workers make a job dead, and how long finished jobs are kept. */
 export interface Policy {
   /** A job whose worker was lost this many times is DEAD, if it was lost alone the last time: less than 3 means 3. */
   workerLostLimit: number;

@@ -1,6 +1,6 @@
 import type { WaitingGroup, WaitingList } from "./waiting-list.ts";
 
-/** Who waits for an answer. */
+/** The caller of a group, who waits for the answer. */
 export interface Caller {
   /** Aborts when nobody waits any more. Asked for late or never, so it may be made on demand. */
   readonly signal: AbortSignal;

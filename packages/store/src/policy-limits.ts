@@ -1,7 +1,7 @@
 import type { Policy } from "./job-store.ts";
 import { invalid } from "./store-error.ts";
 
-/** @throws StoreError notApplied/invalid if one of them is no time */
+/** @throws StoreError notApplied/invalid if a time to keep is not a number of ms from 0 */
 export function checkKeepMs(keepMs: Policy["keepMs"]): void {
   for (const state of ["SUCCEEDED", "DEAD", "CANCELLED"] as const) {
     const ms: unknown = keepMs[state];

@@ -1,6 +1,6 @@
 import type { EventRequest } from "@event-ingestion/api";
 
-/** What a handler may know about the attempt it is. */
+/** The facts about an attempt, for its handler. */
 export interface HandlerContext {
   /** The same at every attempt and after a redrive: a key for what the handler changes elsewhere. */
   readonly jobId: string;

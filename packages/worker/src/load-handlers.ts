@@ -52,7 +52,7 @@ function isCompiled(exported: unknown): exported is { default: unknown } {
   return "__esModule" in exported && "default" in exported;
 }
 
-/** What somebody exported who was close, and what to write instead. */
+/** Common mistakes in what a module exports, and what to write instead. */
 function nearlyHandlers(exported: unknown): string | undefined {
   if (exported instanceof Promise) return 'a promise; await it: "export default await …"';
   if (isHandler(exported)) return 'one handler; make it an array: "export default [defineHandler(…)]"';

@@ -3,7 +3,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { HandlersError } from "./handler.ts";
 import { errorText } from "./verdict.ts";
 
-/** What a handlers module has to be, for messages. */
+/** The form of a handlers module, for messages. */
 export const expectedModule =
   "expected a module whose default export is an array of handlers made by defineHandler";
 

@@ -18,8 +18,8 @@ export function backoffMs(failures: number, policy: RetryPolicy, random: () => n
 }
 
 /**
- * The delay before the next attempt after `thrown` was failure number `failures` of the job's budget. What `RetryLater` asks for is never shortened, except
- * to 365 days; what is no number of milliseconds counts as not asked for, since no store takes it.
+ * The delay before the next attempt, after `thrown` was failure number `failures` of the job's budget. The delay of `RetryLater` is
+ * never shortened, except to 365 days. A delay that is not a number of milliseconds is ignored, because no store takes it.
  */
 export function retryDelayMs(
   thrown: unknown,

@@ -3,7 +3,7 @@ import type { EventClient } from "@event-ingestion/client";
 import { explain } from "../explain.ts";
 import { exitCodes } from "../failure.ts";
 
-/** Who is asked, and for how long. */
+/** The server to ask, and for how long. */
 export interface Waiting {
   client: Pick<EventClient, "waitUntilDone">;
   /** The server as the user named it. */

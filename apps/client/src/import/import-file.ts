@@ -80,7 +80,7 @@ function readState({ name, resume }: ImportOptions, fileName: string | undefined
   return resume === undefined ? undefined : readResumeState(resume, name ?? fileName);
 }
 
-/** An import waits for a server that went away, but not for one that never was there. @throws ConnectError */
+/** An import waits for a server that goes away later, but not for one that does not answer at first. @throws ConnectError */
 async function reach(config: Config, signal: AbortSignal): Promise<void> {
   using connection = connect(config, impatient);
   await connection.client.status("", { signal }).catch((error: unknown) => {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Waits that are shorter than a timer can be are put together. */
+/** Waits that are too short for a timer are added up. */
 const shortestMs = 2;
 
-/** What was missed for longer than this, by a slow server for example, is not made up for. */
+/** The most delay that is caught up; more, for example of a slow server, is not. */
 const catchUpMs = 100;
 
 /** Waits before each event so that there are `perSecond` of them. @throws AbortError */

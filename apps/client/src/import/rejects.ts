@@ -23,7 +23,7 @@ export interface Rejects extends Disposable {
 export interface RejectsOptions {
   path: string;
   unit: Unit;
-  /** Those up to this place are kept: the ones behind come again. */
+  /** Records up to this place are kept; later ones will be sent again. */
   upTo: number;
 }
 

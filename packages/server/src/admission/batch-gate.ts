@@ -1,10 +1,10 @@
 import { maxWaitMs, type WaitingRoom } from "./waiting-room.ts";
 
-/** Turns batches away before they are received, when the store is busy for long with those that came before. */
+/** Refuses batches before they are received, when the store will be busy for too long with earlier ones. */
 export interface BatchGate {
-  /** A batch begins to come in. @throws ConnectError UNAVAILABLE with RetryInfo if there will be no room for it. */
+  /** Begins to receive a batch. @throws ConnectError UNAVAILABLE with RetryInfo if there will be no room for it. */
   enter(): void;
-  /** One has come in, with this many events. */
+  /** Ends receiving a batch, which has this many events. */
   arrived(events: number): void;
 }
 
@@ -18,7 +18,7 @@ export interface BatchGateOptions {
   now?: () => number;
 }
 
-/** How much the latest batch counts in the size that is expected of the next. */
+/** The weight of the latest batch in the expected size of the next one. */
 const weight = 0.125;
 
 /**
@@ -36,7 +36,7 @@ export function createBatchGate(
   room: Pick<WaitingRoom<never, never>, "fits" | "refuse">,
   { maxEvents, refused, now = () => performance.now() }: BatchGateOptions,
 ): BatchGate {
-  /** When the batches that are coming in began, the oldest first. */
+  /** When each batch that is being received began, the oldest first. */
   const coming: number[] = [];
   let usualEvents = 0;
   let arrivedAt = now();
@@ -53,7 +53,7 @@ export function createBatchGate(
       coming.push(at);
     },
     arrived(events) {
-      // Which of them does not matter: what counts is how many are still to come.
+      // Any of them may be removed: only their number counts.
       coming.shift();
       usualEvents += weight * (Math.min(events, maxEvents) - usualEvents);
       arrivedAt = now();

@@ -2,13 +2,13 @@ import type { JobStore } from "@event-ingestion/store";
 
 const recountMs = 1000;
 
-/** How much the latest second counts in the pace. */
+/** The weight of the latest second in the rate. */
 const weight = 0.5;
 
 /** The number of jobs that wait in the store, exact to about a second. */
 export interface QueueDepth {
   queued: () => number;
-  /** At which pace they are worked off. */
+  /** The rate at which workers take jobs. */
   leavingPerMs: () => number;
   /** Counts what was just stored, so that a burst between two counts is bounded too. */
   added: (events: number) => void;

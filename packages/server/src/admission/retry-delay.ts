@@ -1,12 +1,12 @@
 /** Delay in ms after which a client that brought this many events, and was refused, should retry. */
 export type RetryDelay = (events: number, eventsPerMs: number) => number;
 
-/** How long a refusal counts, in ms: its client has come back, or given up, by then. */
+/** How long a refusal counts, in ms: by then its client has retried, or given up. */
 const memoryMs = 1000;
 
 /**
- * There is room for everybody who was refused lately once all that they brought could have been stored. A shorter delay would
- * bring back more than there is room for, to be refused again.
+ * The delay is the time that the store needs for all events refused lately. After a shorter delay more clients would retry than
+ * there is room for, and be refused again.
  */
 export function createRetryDelay(now: () => number = () => performance.now()): RetryDelay {
   let refused = 0;

@@ -6,7 +6,7 @@ export interface Throughput {
   eventsPerMs(): number;
 }
 
-/** How much the latest call counts, if it was a full one. */
+/** The weight of the latest call, if it was a full one. */
 const weight = 0.25;
 
 /** `maxBatch`: events in a full call; `writers`: calls at once. */

@@ -29,7 +29,7 @@ export interface WaitingRoom<T, R> {
 export interface WaitingRoomOptions<T, R> {
   /** Stores events; one result per event, in order. */
   run: (events: readonly T[]) => Promise<R[]>;
-  /** What an event counts. */
+  /** The bytes that an event counts. */
   bytesOf: (event: T) => number;
   maxPendingEvents: number;
   maxPendingBytes: number;
@@ -67,7 +67,7 @@ export function createWaitingRoom<T, R>(options: WaitingRoomOptions<T, R>): Wait
     concurrency: caps.writers,
     // A store that is shared is reached over a network: a call would wait for a connection while its deadline runs.
     early: caps.exclusive,
-    // The room itself is the bound, and not everybody is refused by it.
+    // The bound is the waiting room, which lets streams wait instead of refusing them.
     maxPending: Number.POSITIVE_INFINITY,
     maxPendingBytes: Number.POSITIVE_INFINITY,
   });

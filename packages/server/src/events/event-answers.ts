@@ -16,7 +16,7 @@ import type { Ingest, WhenFull } from "./ingest.ts";
 import type { Rejection, ServerEvent } from "../observe.ts";
 import { badRequest, checkEvents, noEventId, type Violation } from "./validate.ts";
 
-/** What it takes to answer events. */
+/** What `createEventAnswers` takes. */
 export interface EventAnswersContext {
   ingest: Ingest;
   caps: Pick<Caps, "maxPayloadBytes">;

@@ -1,4 +1,4 @@
-/** Of so much memory small payloads take their parts; what is larger than an eighth of it has memory of its own. */
+/** The size of the pieces that small payloads share. A payload larger than an eighth of it gets memory of its own. */
 const slabBytes = 64 * 1024;
 
 let slab = Buffer.alloc(0);

@@ -11,14 +11,14 @@ export interface Violation {
   message: string;
 }
 
-/** The one rule whose breach is no error of the unary rpc. */
+/** The one rule whose violation is an outcome of the unary rpc, not an error. */
 export const noEventId: Violation = { field: "event_id", message: "No event id received" };
 
 /** Year 1 to 9999, the range of google.protobuf.Timestamp. */
 const minSeconds = -62_135_596_800n;
 const maxSeconds = 253_402_300_799n;
 
-/** What every event of a request is held to. */
+/** The rules and defaults for every event of a request. */
 export interface EventRules {
   tenant: string;
   /** Attempts that its job gets. */

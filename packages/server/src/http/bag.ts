@@ -1,8 +1,8 @@
 /**
- * Things that come and go with every call, each with a number. In a Map or Set they would stay after they have left: V8
- * links each table of a Map to the larger or cleaner one that replaces it, and if one of them is in the old generation when
- * it is replaced, all that come after it, and what they held, outlive every quick garbage collection. That cost a call a
- * sixth of its time.
+ * An unordered collection for things that come and go with every call, each with a number. It is no Map or Set, because those
+ * keep removed members alive: V8 links each table of a Map to the table that replaces it. Once a table is in the old
+ * generation, all tables after it, with everything that they ever held, survive every quick garbage collection. That cost a
+ * call a sixth of its time.
  */
 export class Bag<T> {
   readonly #members: Member<T>[] = [];
@@ -20,7 +20,7 @@ export class Bag<T> {
 /** A thing in a bag, until it leaves. */
 export class Member<T> {
   readonly item: T;
-  /** Whatever is to be known of it. */
+  /** A number that its owner stores with it. */
   value: number;
   readonly #members: Member<T>[];
   #place: number;

@@ -4,7 +4,7 @@ import { Bag, type Member } from "./bag.ts";
 export interface Deadlines<T> {
   /** `at` is a time of `performance.now`; infinity is fine. The item leaves when it needs no deadline any more. */
   add(item: T, at: number): Member<T>;
-  /** What has a deadline that has not passed. */
+  /** An item whose deadline has not passed. */
   readonly items: Iterable<Member<T>>;
 }
 

@@ -1,12 +1,12 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 
-/** An answer that waits behind others in its connection is looked at again: at first each turn, then less often. */
+/** How often we look whether an answer has left, which may wait behind others: at first each turn, then less often. */
 const again = { turns: 10, ms: 10 };
 
 /**
- * Ends a stream over HTTP/2 that was answered before the whole request had come (RFC 9113, 8.1), as soon as all of the
- * answer has left. A client may count such a stream as closed from the trailers on, without closing it, and then opens
- * more streams than the server has room for.
+ * Ends an HTTP/2 stream that was answered before its whole request was received (RFC 9113, 8.1), as soon as the answer has
+ * left. Otherwise a client that counts the stream as closed from the trailers on would open more streams than the server
+ * has room for.
  *
  * Call it before the answer is written, or at once after it.
  */
@@ -14,7 +14,7 @@ export function endEarly(stream: ServerHttp2Stream): void {
   stream.once("finish", () => setImmediate(endOnceSent, stream, again.turns));
 }
 
-/** A reset overtakes what is queued, and at "finish" the last frame may be no more than queued. */
+/** A reset overtakes queued frames, and at "finish" the last frame may still be queued. */
 function endOnceSent(stream: ServerHttp2Stream, turns: number): void {
   if (stream.destroyed) return;
   if (stream.state.localClose !== 1) {

@@ -13,14 +13,14 @@ export function isLarge(body: Uint8Array): boolean {
   return body.length > smallBytes;
 }
 
-/** Ends an answer whose header says how long it is. */
+/** Writes the body and ends the answer, the last byte on its own. The header must say how long the body is. */
 export function endInTwo(response: ServerResponse, body: Uint8Array): void {
   const end = () => void response.end(body.subarray(-1));
   if (response.write(body.subarray(0, -1))) end();
   else response.once("drain", end);
 }
 
-/** The same answer in pieces that leave in this way: its writer waits for "drain" between them. */
+/** The same answer, with the last byte of each large piece in a piece of its own; the writer waits for "drain" in between. */
 export function inTwo(answer: UniversalServerResponse): UniversalServerResponse {
   const { body } = answer;
   return body === undefined ? answer : { ...answer, body: split(body) };

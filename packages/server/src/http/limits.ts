@@ -1,7 +1,7 @@
 import type { ServerOptions as Http2Options } from "node:http2";
 import type { ServerOptions as HttpsOptions } from "node:https";
 
-/** What one client may take of the server. Times are in ms, sizes in bytes; every one has a default. */
+/** The limits for clients. Times are in ms, sizes in bytes; every limit has a default. */
 export interface Limits {
   /** Connections at once, besides 32 for probes; more are dropped. Default 2000. */
   maxConnections: number;

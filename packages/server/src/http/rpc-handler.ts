@@ -24,7 +24,7 @@ import { useOriginForm } from "./connect/origin-form.ts";
 import { createReceiveDeadline } from "./connect/receive-deadline.ts";
 import { answerUnknownMethod } from "./connect/unknown-method.ts";
 
-/** Unknown fields, kept, take a hundred times their size. */
+/** Keeping unknown fields would cost a hundred times their size in memory. */
 const binaryOptions = { readUnknownFields: false };
 
 /** Answers requests, and some of those over HTTP/2 without request and response objects. */
@@ -124,7 +124,7 @@ export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
   return Object.assign(handler, { serveHttp2: fast.serveHttp2 });
 }
 
-/** The gate given, in which an unexpected error is a bug like one in a handler. */
+/** The caller's gate, then our own checks. An unexpected error in it is reported as a bug, like one in a handler. */
 function gate(
   { requestGate, onError }: SafeAdapterOptions,
   inspect: Inspect,
@@ -144,7 +144,7 @@ function gate(
 interface ConnectCall {
   request: NodeRequest;
   response: NodeResponse;
-  /** Tells code that knows the message only which call it belongs to. */
+  /** Carries the call to code that gets only its message. */
   calls: AsyncLocalStorage<Intake>;
   limits: IntakeLimits;
 }
@@ -185,22 +185,22 @@ async function answerRpc(
   });
 }
 
-/** Such a call may go on for ever; its handler bounds the time between messages. */
+/** Whether requests are a stream. Such a call may go on for ever; its handler bounds the time between messages. */
 function takesStream({ method: { methodKind } }: UniversalHandler): boolean {
   return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 
 /**
- * The body of a request, which stays open when its reader stops at a message that it cannot take: to end it would abort a
- * stream, with answers to earlier messages on their way, and over HTTP/1.1 nobody would read the rest. What ends the request
- * after its answer does that.
+ * A body that stays open when its reader stops early, at a message that it refuses. Closing the body would abort the stream
+ * while answers to earlier messages are on their way, and over HTTP/1.1 nobody would read the rest of it. The code that ends
+ * a request after its answer closes it later.
  */
 function unended(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]();
   return { [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) };
 }
 
-/** The peer is gone: what then fails in writing is no bug. */
+/** Whether the peer is gone; an error in writing to it is no bug. */
 function isClosed(response: NodeResponse): boolean {
   if ("stream" in response) return response.stream.closed || response.stream.destroyed;
   return response.destroyed;

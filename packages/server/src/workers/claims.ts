@@ -20,20 +20,20 @@ export interface Claims {
    * @throws ConnectError UNAVAILABLE once draining. StoreError. The signal's reason; nothing stays leased then.
    */
   claim(call: ClaimCall): Promise<Leased[]>;
-  /** Sends everyone away who waits, and gives out nothing more. */
+  /** Ends all waits without jobs, and claims nothing more. */
   drain(): void;
   /** @throws ConnectError UNAVAILABLE once draining. */
   refuseIfDraining(): void;
 }
 
-/** How often everyone who waits asks without a hint: hints are lossy, and another process's jobs cause none. */
+/** How often every waiting claim asks without a hint: hints may be lost, and jobs of other processes cause none. */
 const pollMs = 1000;
-/** Far more than there are workers; each costs a few kB. */
+/** The most claims that wait: far more than there are workers. Each costs a few kB. */
 const maxWaiting = 10_000;
 
 /**
- * A hint wakes whoever has waited longest, and who finds jobs wakes the next. So one new event costs one or two claims,
- * however many wait, and a burst reaches all of them. Who finds none waits again, at the end of the line.
+ * A hint wakes the caller that has waited longest; a caller that finds jobs wakes the next one. So one new event costs one or two
+ * claims, however many callers wait, and a burst reaches all of them. A caller that finds none waits again, at the end of the line.
  *
  * Ends when `signal` aborts.
  */

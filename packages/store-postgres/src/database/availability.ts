@@ -2,9 +2,9 @@ import type { JobStore, StoreError } from "@event-ingestion/store";
 
 const firstProbeMs = 100;
 const maxProbeMs = 2000;
-/** A probe may find space that an append does not, so after a full disk the next try is not so soon. */
+/** The delay of the next try after a full disk: a probe may find space where an append finds none. */
 const stalledMs = 3000;
-/** After so long a failure is a new one, and the delays begin anew. */
+/** A failure that comes later than this after the last one is a new one: the delays start again. */
 const calmMs = 30_000;
 
 /**

@@ -50,7 +50,7 @@ export function refusedByDriver(error: unknown, where: string): StoreError {
   );
 }
 
-/** Node's words for a certificate that it does not trust, and what they mean to who wrote the URL. */
+/** Node's codes for a certificate that it does not trust, and what they mean for the author of the URL. */
 function tlsAdvice(code: string): string | undefined {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
     return "the certificate of the server has other names than the host of the store URL";
@@ -65,7 +65,7 @@ const rules =
 const pooling =
   "let PgBouncer use session mode, or a version from 1.21 with max_prepared_statements above 0, or connect to Postgres itself";
 
-/** What the code means, and what to do about it if that is not plain. */
+/** The meaning of the code, and what to do if that is not obvious. */
 function meaningOf(
   code: string,
   error: unknown,
@@ -116,12 +116,12 @@ export function isRollback(error: unknown): boolean {
   return code !== undefined && (/^(0A|22|23|25|26|28|3D|3F|40|42|53|54|55)/.test(code) || code === "57014");
 }
 
-/** Errors that another connection may not have: prepared statements are gone, or the primary became a standby. */
+/** Errors of this connection only: its prepared statements are gone, or its primary became a standby. */
 export function isStale(error: unknown): boolean {
   return isMixedUp(error) || sqlState(error) === "25006";
 }
 
-/** A statement that was prepared here is not there, or one that was not is: a pooler gave the session to others as well. */
+/** The session's prepared statements are not those that this connection prepared: a pooler shares the session. */
 function isMixedUp(error: unknown): boolean {
   return /^(26|42P05$)/.test(sqlState(error) ?? "");
 }
@@ -136,17 +136,17 @@ export function isFull(error: unknown): boolean {
   return sqlState(error) === "53100";
 }
 
-/** The server has no room for another connection; those that are there work. */
+/** The server has no room for another connection; existing connections work. */
 export function isCrowded(error: unknown): boolean {
   return sqlState(error) === "53300";
 }
 
-/** Nothing was applied, and what is stored contradicts itself. */
+/** Nothing was applied; the stored data contradict each other. */
 export function damaged(message: string): StoreError {
   return new StoreError("notApplied", "corrupt", `${message}: restore a backup`);
 }
 
-/** Nothing was applied, and nothing can be before somebody changes the database or its settings. */
+/** Nothing was applied, and nothing can be applied until somebody changes the database or its settings. */
 export function incompatible(message: string): StoreError {
   return new StoreError("notApplied", "incompatible", message);
 }

@@ -32,7 +32,7 @@ export function parseHosts(url: string): Host[] {
   });
 }
 
-/** A password with a / ? or # in it ends the authority too early, and what follows it has the @ that should end it. */
+/** A / ? or # in a password ends the authority too early; the @ that should end it then comes later in the URL. */
 function refuseUnencoded(url: string, rest: string): void {
   if (/[@#]/.test(rest)) {
     throw invalid(
@@ -46,7 +46,7 @@ function refuseUnencoded(url: string, rest: string): void {
   }
 }
 
-/** Who asks for TLS gets it proven. So does the driver, but not without a warning that it may change its mind. */
+/** Every mode that asks for TLS verifies the server. The driver does so, too, but warns that this may change. */
 function verifyWithTls({ searchParams }: URL): void {
   const isLibpq = searchParams.get("uselibpqcompat") === "true";
   const mode = searchParams.get("sslmode") ?? "";

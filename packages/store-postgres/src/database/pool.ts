@@ -6,7 +6,7 @@ import type { Availability, Lane } from "./availability.ts";
 import type { Connections } from "./connections.ts";
 import { createSemaphore } from "./semaphore.ts";
 
-/** A deadlock is somebody's progress, so a few tries are enough. */
+/** In a deadlock the other transaction goes on, so a few tries are enough. */
 const maxTries = 6;
 
 /** What a pool is for. */

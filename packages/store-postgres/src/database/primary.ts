@@ -87,7 +87,7 @@ async function destroyUnless<T>(
   }
 }
 
-/** Once a store is open, those who call it are not to blame for what keeps it from its server, such as a new password. */
+/** Once a store is open, an error of its connection, such as a changed password, is never the caller's fault. */
 function blameless(error: unknown): unknown {
   if (!(error instanceof StoreError) || error.reason !== "invalid") return error;
   return unavailable(error.message, { cause: error });

@@ -1,6 +1,6 @@
 import { createWaitingLine } from "./waiting-line.ts";
 
-/** So many at once, the others wait in their order. */
+/** Lets a fixed number of holders in at once; the others wait in order. */
 export interface Semaphore {
   /**
    * Resolves with what ends the turn.

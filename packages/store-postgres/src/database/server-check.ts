@@ -32,7 +32,7 @@ const ask = {
     (SELECT count(*)::int FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS replicas`,
 };
 
-/** What the settings must be, and what else would mean. */
+/** The required settings, and the danger of other values. */
 const wanted: [name: string, values: string[], otherwise: string][] = [
   ["server_encoding", ["UTF8"], "some texts could not be stored"],
   ["fsync", ["on"], "events would be lost in a power cut"],
@@ -64,17 +64,17 @@ export async function checkServer(query: Query, name: string): Promise<ServerFac
   return facts;
 }
 
-/** How far a commit reaches: "replica-fsync" only if commits wait for a standby, and one is there. */
+/** How far a commit reaches: "replica-fsync" only if commits wait for a standby, and a standby is connected. */
 export function durabilityOf(facts: ServerFacts): Caps["durability"] {
   return waitsForStandby(facts) && facts.replicas > 0 ? "replica-fsync" : "fsync";
 }
 
-/** For a store that was opened while they did. */
+/** For a store that was opened while commits waited for a standby. */
 export function noStandby(name: string): StoreError {
   return incompatible(`${name} does not wait for a standby any more: synchronous_standby_names is empty`);
 }
 
-/** Whether commits wait for a standby, be one there or not. */
+/** Whether commits wait for a standby, even if none is connected. */
 export function waitsForStandby({ settings }: ServerFacts): boolean {
   return settings["synchronous_standby_names"]?.trim() !== "";
 }

@@ -1,6 +1,6 @@
 import { StoreError } from "@event-ingestion/store";
 
-/** Those who wait for something that comes one at a time, in the order in which they came. */
+/** A queue of callers for values that arrive one at a time: first come, first served. */
 export interface WaitingLine<T> {
   /** @throws StoreError notApplied/overloaded if nothing came within the time */
   wait: (limitMs: number) => Promise<T>;
@@ -10,7 +10,7 @@ export interface WaitingLine<T> {
   dismiss: (reason: StoreError) => void;
 }
 
-/** A line in which nobody stands. */
+/** An empty line. */
 export function createWaitingLine<T>(): WaitingLine<T> {
   const waiting = new Set<{ serve: (value: T) => void; dismiss: (reason: StoreError) => void }>();
 

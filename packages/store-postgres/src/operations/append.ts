@@ -50,7 +50,7 @@ const insert: Statement = {
     THEN ARRAY(SELECT place::int FROM e WHERE job_id NOT IN (SELECT job_id FROM k)) ELSE '{}' END AS old FROM clock`,
 };
 
-/** Those that are known, counted from 1. Each key is looked up by itself, whatever the statistics say. */
+/** The known events, counted from 1. The statement looks up each key by itself, whatever the statistics say. */
 const existing: Statement = {
   name: "existing",
   text: `SELECT m.place::int, k.* FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS m(event_id, tenant, place)
@@ -70,7 +70,7 @@ interface KeyRow {
   job_id: JobId;
 }
 
-/** Who has a key. */
+/** The job that has a key. */
 interface Known {
   jobId: JobId;
   digest: Uint8Array;

@@ -88,10 +88,10 @@ type LeaseRow = {
   lost: number;
 } & (EventRow | { [column in keyof EventRow]: null });
 
-/** With no job nothing was claimed. */
+/** A row without a job: nothing was claimed. */
 type ClaimRow = LeaseRow | { kept_back: boolean; job_id: null };
 
-/** Waits for that claim if it is under way, and refuses it if it comes later. */
+/** Waits for a claim that is under way, and makes a later one fail. */
 const refuse = {
   name: "refuse_claim",
   text: "UPDATE ingest.session SET refused_claims = refused_claims || $2::int WHERE session_id = $1",
@@ -114,7 +114,7 @@ const open = {
   text: "SELECT session_id AS id FROM ingest.session WHERE session_id = ANY ($1::uuid[]) AND expires_at > $2",
 };
 
-/** Hands back unrun what a session holds: all of it, or what one claim got. */
+/** Hands back, unrun, all jobs of a session or those of one claim. */
 export function releaseLeases(
   query: Query,
   { session, claim, leadMs }: { session: string; claim: number | null; leadMs: number },
@@ -122,7 +122,7 @@ export function releaseLeases(
   return query<EndedRow>(release, [session, claim, leadMs]);
 }
 
-/** Claims, and what they leave behind. */
+/** Claims, and the cleaning up after claims whose answers were lost. */
 export interface Claims extends Pick<JobStore, "claim"> {
   /** Whether the session was kept from claiming until it holds less; asked once. */
   wasKeptBack: (session: string) => boolean;
@@ -135,7 +135,7 @@ export interface Claims extends Pick<JobStore, "claim"> {
   takeBack: () => Promise<void>;
 }
 
-/** `claim` of the port, with what sessions hold and wait for. */
+/** `claim` of the port; remembers unanswered claims and sessions that wait for an isolated job. */
 export function createClaims(context: StoreContext): Claims {
   const { others, hints, clock } = context;
   const head = createQueueHead();

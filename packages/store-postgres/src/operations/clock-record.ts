@@ -37,7 +37,7 @@ const write: Statement = {
   text: "INSERT INTO ingest.meta VALUES ('clock', $1) ON CONFLICT (k) DO UPDATE SET v = excluded.v",
 };
 
-/** Redriven jobs that end again are known by their end being later than this. */
+/** Moves the beginnings of listings along with a clock that was put back: a job that ended after one was redriven since. */
 const moveListings: Statement = {
   text: "UPDATE ingest.day SET since = since + $1 WHERE stage IN ('listing', 'listed')",
 };

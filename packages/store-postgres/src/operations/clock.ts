@@ -8,13 +8,13 @@ import {
   writeRecord,
 } from "./clock-record.ts";
 
-/** A clock that runs fast or slow, or is slewed, does not differ by so much between two looks. */
+/** A larger difference between two looks is a jump: drift and slewing are always smaller. */
 const toleranceMs = 1000;
 /** How old `seen` may be. */
 const recordEveryMs = 60_000;
-/** So much counts of a time in which no server looked: the clock may have been put forward in it. */
+/** The most that counts of a time in which no server looked: the clock may have been put forward meanwhile. */
 const maxUnseenMs = 3_600_000;
-/** Of older leaps only the sum is kept, as if they had been later than they were. */
+/** The number of leaps kept. Older leaps are added up, as if they had happened later than they did. */
 const maxLeaps = 20;
 
 /**
@@ -37,7 +37,7 @@ export interface Clock {
   check: () => Promise<void>;
 }
 
-/** A look at the clock, between two moments of this machine, and what was known then. */
+/** A reading of the clock, made between two moments of this machine, with the record at that time. */
 interface Look {
   before: number;
   after: number;
@@ -86,9 +86,9 @@ export async function openClock(pool: Pool, machineTime: () => number): Promise<
   };
 }
 
-/** By how much the clock was set since the last look, apart from what others have recorded. Below 0: put back. */
+/** By how much the clock was set since the last look, without the part that other servers have recorded. Below 0: put back. */
 function setSince(last: Look | undefined, look: Look): number {
-  // Nobody knows how much time has passed, but less than none it was not.
+  // Nobody knows how much time has passed, but it was not negative.
   if (last === undefined) return beyondTolerance(Math.min(0, look.now - look.record.seen));
   const passed = look.now - last.now;
   const [least, most] = [passed - (look.after - last.before), passed - (look.before - last.after)];

@@ -5,11 +5,11 @@ import { allDays, tablesOf } from "../tables/job-tables.ts";
 import type { Cutoffs } from "./cutoffs.ts";
 import { addTally } from "../tables/sql.ts";
 
-/** Jobs that one step looks at. A day with no more is left to be dropped job by job. */
+/** Jobs that one step looks at. A day with fewer jobs is not rewritten; its jobs are dropped one by one. */
 const listRows = 10_000;
 /** Keys that one step deletes. */
 const keyRows = 5000;
-/** Who wants the tables meanwhile has to wait as long. */
+/** Also the time that other users of the tables may have to wait. */
 export const lockMs = 500;
 const noMark = "00000000-0000-0000-0000-000000000000";
 
@@ -44,7 +44,7 @@ export async function findOldestDay(query: Query): Promise<DayRow | undefined> {
   return row;
 }
 
-/** Makes the next step of that day, and says how many jobs are gone by it. */
+/** Makes the next step for that day, and returns the number of jobs that it removed. */
 export async function advance(
   query: Query,
   row: DayRow,
@@ -110,7 +110,7 @@ async function listSome(query: Query, { day, mark }: DayRow, cutoffs: Cutoffs): 
   }
 }
 
-/** What was redriven since it was listed stays after all: it is live, or has ended since then. */
+/** Keeps jobs that were redriven after they were listed: they are live, or have ended since. */
 async function spareRevived(query: Query, { day, since }: DayRow): Promise<void> {
   const from = firstIdAt(startOfDay(day));
   const to = firstIdAt(startOfDay(day) + dayMs);

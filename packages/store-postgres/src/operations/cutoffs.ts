@@ -2,16 +2,16 @@ import type { Policy } from "@event-ingestion/store";
 import { dayMs } from "../tables/job-id.ts";
 import type { Leap } from "./clock-record.ts";
 
-/** Until when the jobs that are dropped now have ended, by the numbers of their states. */
+/** By the number of each state: jobs that ended before this instant are dropped now. */
 export type Cutoffs = Record<3 | 4 | 5, number>;
 
-/** What the clock shows, and when it was put forward to show it. */
+/** The time of the clock, and the leaps that led to it. */
 export interface ClockHistory {
   now: number;
   leaps: readonly Leap[];
 }
 
-/** Whether jobs that are kept so long are dropped by days. */
+/** Whether jobs with this time to keep are dropped day by day. */
 export function isCoarse(keepMs: number): boolean {
   return keepMs >= dayMs;
 }

@@ -18,7 +18,7 @@ const findDue = {
     ORDER BY finished_at LIMIT $6`,
 };
 
-/** One that was redriven since it was found has no such outcome any more, and stays. */
+/** A job that was redriven since it was found no longer has this outcome, and stays. */
 const drop = (day: string) => {
   const { job, outcome, attempt_error } = tablesOf(day);
   return {

@@ -28,7 +28,7 @@ export interface EndedRow {
   verdict: number;
 }
 
-/** Their revisions rose, and some may be due at once. */
+/** Hints: the revisions of these jobs rose, and some may be due at once. */
 export function publishEnded(hints: Hints, ended: readonly EndedRow[]): void {
   const jobs = ended.map(({ job_id: jobId }) => jobId);
   hints.publish({ work: ended.some(({ verdict }) => verdict < 2), jobs });

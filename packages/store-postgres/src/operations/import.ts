@@ -13,7 +13,7 @@ import { acceptedAt, dayOf, isUuid } from "../tables/job-id.ts";
 import { stateCode } from "../tables/job-row.ts";
 import { addTally } from "../tables/sql.ts";
 
-/** What is new of a batch, by the same order of locks as an append; how many of those have a key of their own. */
+/** The new jobs of a batch, locked in the same order as by an append, and how many of them have a key of their own. */
 const insert = {
   name: "import",
   text: `WITH e AS MATERIALIZED (
@@ -43,13 +43,13 @@ const insert = {
   SELECT (SELECT count(*)::int FROM e) AS jobs, (SELECT count(*)::int FROM k) AS keys`,
 };
 
-/** Retention makes the tables of such a day anew, and would leave out what came in meanwhile. */
+/** Retention is rewriting the tables of this day, and would lose jobs that come in meanwhile. */
 const busyDays = {
   name: "busy_days",
   text: "SELECT day FROM ingest.day WHERE day = ANY ($1::text[]) AND stage NOT IN ('open', 'old') FOR SHARE",
 };
 
-/** Takes in jobs of another store, of this kind or another: an id says when its job was accepted, and so where it goes. */
+/** Imports jobs of any other store. The id of a job says when it was accepted, and so which partition it belongs to. */
 export function createImport({
   writers,
   partitions,

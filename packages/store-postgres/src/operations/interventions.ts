@@ -6,7 +6,7 @@ import { unavailable } from "../database/errors.ts";
 import { isUuid } from "../tables/job-id.ts";
 import { addTally, dueNow, now } from "../tables/sql.ts";
 
-/** A job that is in neither place twice in a row moves between them faster than we look; it will not do so for ever. */
+/** How often we look for a job that moves between two tables while we look at one after the other. */
 const maxLooks = 20;
 
 /**
@@ -35,7 +35,7 @@ const requestCancel = {
     RETURNING job_id`,
 };
 
-/** In the end, since the counters are the last to be locked everywhere. */
+/** Must come last: every call locks the counters last. */
 const countCancelled = { name: "count_cancelled", text: addTally("SELECT 5, $1::int8") };
 
 /** Attempts are kept, so (job, attempt) never repeats; a CANCELLED job uses one up, so that its revision rises. */

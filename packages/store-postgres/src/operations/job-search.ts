@@ -6,7 +6,7 @@ import { acceptedAt, dayOf, isUuid } from "../tables/job-id.ts";
 import { allDays, type JobTables, tablesOf } from "../tables/job-tables.ts";
 import type { StoreContext } from "./store-context.ts";
 
-/** A statement over the tables it is given. */
+/** A statement that is made for given tables. */
 export interface JobSearch {
   kind: string;
   textOf: (tables: JobTables) => string;

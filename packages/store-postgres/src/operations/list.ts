@@ -5,7 +5,7 @@ import { type JobRow, selectJob, stateCode, toJob } from "../tables/job-row.ts";
 import { allDays } from "../tables/job-tables.ts";
 import { isStorable } from "../tables/sql.ts";
 
-/** Jobs that one page looks at in search of its own. A page that finds few ends early, with a cursor. */
+/** Jobs that one page looks at to find matches. A page with few matches ends early, with a cursor. */
 const maxScanned = 10_000;
 const maxLimit = 1000;
 
@@ -19,7 +19,7 @@ const sources: Record<State | "ANY", string> = {
   CANCELLED: "ingest.outcome WHERE state = 5",
 };
 
-/** Where the page stopped looking, if it could not look at everything, with a job or, if it found none, without. */
+/** The place where a page stopped before the end. The row has no job if the page found none. */
 type PageRow = { lowest: string | null } & (JobRow | { job_id: null });
 
 /** Pages of jobs, newest first. The id is the cursor, so a page does not move when jobs come, change or go. */

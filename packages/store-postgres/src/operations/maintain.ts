@@ -11,7 +11,7 @@ const maxEnded = 5000;
 /** A session that ended and holds nothing is forgotten after this; a claim that began in time is over by then. */
 const forgetSessionMs = 600_000;
 
-/** Sessions without jobs are left aside, or enough of them would keep the others from being ended. */
+/** Skips sessions without jobs: enough of them would keep the others from being ended. */
 const endSessions = {
   name: "end_sessions",
   text: `WITH x AS (
@@ -43,7 +43,7 @@ const standbyNames = {
   text: "SELECT trim(current_setting('synchronous_standby_names')) AS names",
 };
 
-/** Ends sessions whose time is up, drops what was kept long enough, makes the tables of the coming days. */
+/** Ends expired sessions, drops expired jobs, and creates the tables of the coming days. */
 export function createMaintain(context: StoreContext, claims: Claims): Pick<JobStore, "maintain"> {
   const { caps, others, partitions, availability, hints, clock } = context;
   const prune = createRetention(context);

@@ -1,6 +1,6 @@
-/** How long a commit may take without its jobs being found late. */
+/** A commit that takes longer may have its jobs found late. */
 const slackMs = 1000;
-/** How often a claim begins at the beginning. */
+/** How often a claim starts from the beginning of the queue. */
 const wholeEveryMs = 1000;
 
 /**

@@ -17,7 +17,7 @@ export interface DetailRow extends JobRow {
 const eachId = (select: string) =>
   `SELECT x.* FROM unnest($1::uuid[]) AS i(id) CROSS JOIN LATERAL (${select}) x`;
 
-/** What a DetailRow has more than a JobRow. */
+/** The columns of a DetailRow that a JobRow lacks. */
 export const detailColumns = ({ attempt_error }: JobTables): string => `, j.payload,
       coalesce((SELECT json_agg(json_build_object('attempt', e.attempt, 'at', e.at, 'error', e.error) ORDER BY e.attempt)
         FROM ${attempt_error} e WHERE e.job_id = i.id AND e.attempt >
@@ -39,7 +39,7 @@ export function toDetail(row: DetailRow, leadMs: number): JobDetail {
   return { ...toJob(row, leadMs), payload: plainBytes(row.payload), errors: row.errors };
 }
 
-/** What is known of jobs. */
+/** Reads single jobs. */
 export function createRead(context: StoreContext): Pick<JobStore, "get" | "getDetail" | "find"> {
   return {
     async get(ids) {

@@ -18,7 +18,7 @@ const lock = {
   text: `SELECT pg_try_advisory_xact_lock(hashtextextended('ingest.retention', 0)) AS locked, ingest.clock() AS now`,
 };
 
-/** Whose tables nothing but an import writes to any more, and nobody is making anew. */
+/** Days whose tables only an import may still write to, and which no compaction is rewriting. */
 const pastDays = {
   name: "past_days",
   text: "SELECT day FROM ingest.day WHERE day < $1 AND stage IN ('open', 'old') ORDER BY day",
@@ -29,7 +29,7 @@ export type Prune = (keepMs: Policy["keepMs"]) => Promise<{ pruned: number; more
 
 const nothing = { pruned: 0, more: false };
 
-/** One replica at a time drops jobs, the others leave it to that one. */
+/** One replica at a time applies retention; the others skip it. */
 export function createRetention({ others, partitions, clock }: StoreContext): Prune {
   let looked = 0;
 
@@ -86,7 +86,7 @@ export function createRetention({ others, partitions, clock }: StoreContext): Pr
   };
 }
 
-/** Somebody reads those tables for longer than we let others wait for us; the next call tries again. */
+/** A reader holds these tables for longer than others may wait for us; the next call tries again. */
 function unlessLocked(error: unknown): typeof nothing {
   if (sqlState(error) === "55P03") return nothing;
   throw error;
@@ -97,7 +97,7 @@ async function isEmpty(query: Query, day: string): Promise<boolean> {
   return rows.length === 0;
 }
 
-/** Whether what ended on that day is due, as far as it goes by days. */
+/** Whether the jobs of that day that are dropped day by day have expired. */
 function isOver(day: string, history: ClockHistory, keepMs: Policy["keepMs"]): boolean {
   const coarse = Object.values(keepMs).filter(isCoarse);
   if (coarse.length === 0) return false;

@@ -45,7 +45,7 @@ interface Settled {
   late: number[];
 }
 
-/** Readers do not look at more, so this is housekeeping: what it misses, the next failure of the job clears. */
+/** Deletes errors that readers no longer look at. A later failure of the job deletes those that this one misses. */
 const dropOldErrors = {
   name: "drop_old_errors",
   text: `DELETE FROM ingest.attempt_error e USING unnest($1::uuid[], $2::int4[]) AS f(job_id, attempt)

@@ -1,18 +1,18 @@
 /** The clock of the database, asked once a statement. Milliseconds since 1970. */
 export const now = "(SELECT ingest.clock())";
 
-/** When what is due at once is due. `lead` is the parameter with the lead of dues over the clock. */
+/** The due time of a job that is due at once. `lead` is the parameter with the lead of due times over the clock. */
 export function dueNow(lead: string): string {
   return `(SELECT ingest.clock() + ${lead}::int8)`;
 }
 
-/** Of a row of queue. A due that a caller named has no lead: it is that of a job that never ran, and not the time of its id. */
+/** Whether a row of queue is due. The time that a caller named, of a job that never ran, has no lead; others have. */
 export function isDue(lead: string): string {
   return `run_at <= ${dueNow(lead)}
     AND (attempts > 0 OR run_at <= ${now} OR (lpad(to_hex(run_at), 12, '0') || repeat('0', 20))::uuid <= job_id)`;
 }
 
-/** A session that counts has one of so many rows of each counter, so that commits seldom wait for each other. */
+/** Rows per counter. Each session counts in one of them, so that commits seldom wait for each other. */
 const slots = 32;
 
 /**

@@ -42,7 +42,7 @@ export function createCheckpointer(db: Database, failed: (error: unknown) => voi
   };
 }
 
-/** What a checkpoint did. */
+/** The result of a checkpoint. */
 interface Checkpointed {
   isBusy: boolean;
   /** Pages that the log still holds. */

@@ -109,7 +109,7 @@ function checkSchema(db: Database, file: string, expected: string): void {
   if (schemaText(db) !== expected) throw damaged(`store ${file} is damaged (its table definitions differ)`);
 }
 
-/** Where there is no room to move the log into the database file, it is brought to the disk as it is. */
+/** If there is no room to merge the log into the database file, the log itself is fsynced. */
 function makeDurable(db: Database, file: string): void {
   try {
     if (prepareCheckpoint(db, "TRUNCATE")().isBusy) throw unavailable(`store ${file} cannot be made durable`);
@@ -182,7 +182,7 @@ function check(db: Database, file: string, observe: (event: FileEvent) => void):
   if (found !== "ok") throw damaged(`store ${file} is damaged (${String(found).replaceAll("\n", " ")})`);
 }
 
-/** Where an info file lies, or where the store was open, its data is missing: a loss, not a beginning. */
+/** An empty or missing file beside an info file, or where the store was open, is a loss and not a new store. */
 function refuseEmptied(file: string, { known }: OpenOptions): void {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size > 0) return;

@@ -1,7 +1,7 @@
 import { type Database, query } from "./driver.ts";
 import { unavailable } from "./errors.ts";
 
-/** What tells a store from every other one, and from copies of itself that others have opened. */
+/** Distinguishes a store from every other one, and from copies of it that another process has opened. */
 export interface Identity {
   /** Random, made once. */
   storeId: number;

@@ -70,7 +70,7 @@ function isGone(info: string): boolean {
   }
 }
 
-/** It only makes a message better. The holder may be about to write it. */
+/** Used for a better message only, so errors are ignored: the holder may be writing the file now. */
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trimEnd() || undefined;

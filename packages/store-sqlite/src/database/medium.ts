@@ -9,7 +9,7 @@ import { type Misplaced, type Place, keepLog, notePlace } from "./place.ts";
 import { type Reserve, createReserve } from "./reserve.ts";
 import { explainWrite } from "./space.ts";
 
-/** Where the tables live. */
+/** The place of the tables: a file, or memory. */
 export interface Medium {
   /** How messages name it. */
   readonly name: string;
@@ -67,13 +67,13 @@ export function fileMedium(
   };
 }
 
-/** What is wrong with another file says nothing about the one that was open, which may be put back. */
+/** Damage of another file is no damage of the file that was open, which may come back: so this error is not final. */
 function notForGood(error: unknown): unknown {
   const isCorrupt = error instanceof StoreError && error.reason === "corrupt";
   return isCorrupt ? unavailable(`not the file that was open: ${error.message}`, { cause: error }) : error;
 }
 
-/** Everything in memory is gone with the first connection. */
+/** Tables in memory. They are gone with the first connection. */
 export function memoryMedium(): Medium {
   let isOpened = false;
   return {
@@ -91,7 +91,7 @@ export function memoryMedium(): Medium {
   };
 }
 
-/** All else is in the database file before the mark is, and the mark before SQLite removes the log. */
+/** Merges the whole log first, then marks the store as closed, and merges the mark before SQLite removes the log. */
 function closesCleanly(db: Database): boolean {
   const merge = prepareCheckpoint(db, "TRUNCATE");
   try {

@@ -27,7 +27,7 @@ export function exists(path: string): boolean {
   return idOf(path) !== undefined;
 }
 
-/** Notes which files are open. Both are there. */
+/** Remembers which files are open. Both must exist. */
 export function notePlace(file: string): Place {
   const logPath = logPathOf(file);
   const fileId = idOf(file);

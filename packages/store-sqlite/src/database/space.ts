@@ -4,7 +4,7 @@ import { isNoSpace } from "./errors.ts";
 import { writeNoise } from "./noise.ts";
 import { logPathOf } from "./place.ts";
 
-/** SQLITE_IOERR_WRITE. SQLite calls only ENOSPC a full disk; with it come a used up quota, a file size limit and a broken disk. */
+/** SQLITE_IOERR_WRITE: a used up quota, a file size limit or a broken disk. SQLite calls only ENOSPC a full disk. */
 const writeFailed = 10 | (3 << 8);
 
 const probeBytes = 1024 * 1024;

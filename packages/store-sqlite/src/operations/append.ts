@@ -114,7 +114,7 @@ interface NewJob {
   event: PlainEvent;
 }
 
-/** A `runAt` that has passed is no reason to wait, so such a job joins the others in their order. */
+/** A job whose `runAt` has passed need not wait, so it joins the other jobs in order. */
 function laterThan(now: number, runAt: number | null): number | null {
   return runAt === null || runAt <= now ? null : Math.ceil(runAt);
 }

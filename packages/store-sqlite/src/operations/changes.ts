@@ -1,6 +1,6 @@
 import type { JobId } from "@event-ingestion/store";
 
-/** What the writes of one transaction did that others want to hear of. Collected while they run, told after the commit. */
+/** The changes of one transaction that listeners hear of: collected while the writes run, published after the commit. */
 export interface Changes {
   /** Jobs whose revision rose. */
   readonly jobs: JobId[];

@@ -7,7 +7,7 @@ import type { StoreContext } from "./store-context.ts";
 
 /** Roughly what a leased job occupies beside its payload. */
 const overheadBytes = 512;
-/** More would exceed the bytes of a claim without any payload. */
+/** The most jobs in one claim: more would exceed its limit of bytes even without payloads. */
 const maxJobs = Math.ceil(maxClaimBytes / overheadBytes);
 
 interface ClaimRow extends HeadRow {
@@ -109,7 +109,7 @@ interface Picked {
   fresh: readonly ClaimRow[];
 }
 
-/** The oldest of two runs of rows, each in the order of its due times. */
+/** Merges two lists of rows, each sorted by due time, and takes the oldest. */
 function pickOldest({ due, fresh, max, now }: Picked & { max: number; now: number }): Picked {
   let [dueCount, freshCount, bytes] = [0, 0, 0];
   while (dueCount + freshCount < max && bytes < maxClaimBytes) {
@@ -127,7 +127,7 @@ function dueTime(row: ClaimRow | undefined): number {
   return row?.run_at ?? Infinity;
 }
 
-/** Since when a fresh job waits. One that was accepted by a clock that was ahead must not wait until it is right again. */
+/** Since when a fresh job waits. A job accepted while the clock was ahead must not wait until the clock gets there again. */
 function freshSince(row: ClaimRow | undefined, now: number): number {
   if (row === undefined) return Infinity;
   return row.at <= now ? row.at : 0;

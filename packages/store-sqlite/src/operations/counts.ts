@@ -2,7 +2,7 @@ import { query } from "../database/driver.ts";
 import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
 
-/** The state of the whole store in numbers. What there may be much of is kept, not counted. */
+/** The state of the whole store in numbers. Numbers of many rows are kept in counters, not counted each time. */
 export function createCounts({
   db,
   clock,

@@ -3,7 +3,7 @@ import { formatJobId } from "../tables/job-id.ts";
 import { stateCode } from "../tables/job-state.ts";
 import type { StoreContext } from "./store-context.ts";
 
-/** A RUNNING job, as far as its way out depends on it. */
+/** The columns of a RUNNING job that decide how it leaves this state. */
 export interface RunningRow {
   seq: number;
   at: number;
@@ -17,7 +17,7 @@ export interface RunningRow {
 /** The columns of a `RunningRow`. */
 export const runningColumns = "seq, at, salt, attempts, max_attempts, lost, cancel";
 
-/** Why an attempt ended, success aside. "lost": its worker gave no sign of life; `limit` such losses are a job's end. */
+/** Why an attempt ended without success. "lost": its worker gave no sign of life; after `limit` losses the job is dead. */
 export type Ending =
   | { as: "dead"; error: string }
   | { as: "cancelled" }
@@ -35,7 +35,7 @@ interface Next {
 /** Takes one job out of RUNNING and says where it went. */
 export type EndAttempt = (job: RunningRow, ending: Ending) => Next["state"];
 
-/** What ends attempts, whoever asks for it. */
+/** The common end of all attempts: verdicts, lost sessions and cancels. */
 export function createEndAttempt({
   db,
   clock,

@@ -30,14 +30,14 @@ export interface LeasedColumns {
   events: EventColumns;
 }
 
-/** The answer to an append. Nearly all events are accepted, so the others are named. */
+/** The answer to an append. Nearly all events are accepted, so only the others are listed. */
 export interface AppendedColumns {
   jobIds: JobId[];
   duplicates: number[];
   conflicts: number[];
 }
 
-/** Columns without an event, for payloads that were put together before. */
+/** Columns without events, for payloads that are already in one piece. */
 export function columnsOver(payloads: Carried): EventColumns {
   return {
     tenants: [],
@@ -101,7 +101,7 @@ export function unpackEvents(
   return events;
 }
 
-/** A job that runs for long keeps what shares its memory, so there is not much of that. */
+/** Size of shared pieces of memory. Small, because a long running job keeps the whole piece alive. */
 const maxSharedBytes = 256 * 1024;
 
 /** Leased jobs from their columns. */
@@ -140,7 +140,7 @@ export function unpackAppended({ jobIds, duplicates, conflicts }: AppendedColumn
   return appended;
 }
 
-/** Above it a copy costs more than memory outside of the heap. */
+/** Larger pieces are not copied into a text: the copy would cost more than memory outside of the heap. */
 const maxCarriedAsText = 64 * 1024;
 
 /**
@@ -159,7 +159,7 @@ function bytesOf(carried: Carried): Uint8Array {
   return typeof carried === "string" ? Buffer.from(carried, "latin1") : carried;
 }
 
-/** One piece of memory of its own: a view into a larger one would take all of that along. */
+/** The parts in one piece of memory of its own: sending a view would send the whole memory under it. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
   let end = 0;

@@ -9,7 +9,7 @@ import { limits } from "../limits.ts";
 import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
 
-/** Takes in jobs of another store of this kind, whose ids hold the `seq` of their rows. */
+/** Imports jobs of another SQLite store, whose ids hold the `seq` of their rows. */
 export function createImport({
   db,
   clock,
@@ -84,7 +84,7 @@ function eventOf({ budget, ...job }: StoredJob) {
   return { ...job, maxAttempts: budget };
 }
 
-/** A fresh job has no instant, and takes its turn by its number. */
+/** A fresh job has no `run_at`: it takes its turn by its `seq`. */
 function dueAt({ attempts, acceptedAt, nextAttemptAt }: StoredJob): number | null {
   return nextAttemptAt ?? (attempts > 0 ? acceptedAt : null);
 }

@@ -2,7 +2,7 @@ import { lossesBeforeIsolation } from "@event-ingestion/store";
 import type { Clock } from "../time/clock.ts";
 import { type Database, query } from "../database/driver.ts";
 
-/** The jobs that may run alone only, since too many of their workers were lost. */
+/** The jobs that must run alone, because too many of their workers were lost. */
 export interface IsolatedJobs {
   /** The `seq` of the one that has been due for longest. */
   due(): number | undefined;

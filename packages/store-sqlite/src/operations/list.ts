@@ -6,7 +6,7 @@ import { stateCode } from "../tables/job-state.ts";
 import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
 
-/** Jobs that one page looks at in search of its own. A page that finds few ends early, with a cursor. */
+/** Jobs that one page looks at to find matches. A page with few matches ends early, with a cursor. */
 const maxScanned = 10_000;
 const maxLimit = 1000;
 
@@ -17,7 +17,7 @@ interface Source {
 }
 
 const allJobs: Source = { index: "", where: "true" };
-/** The first term names the index, the second makes it give the jobs in their order: else each page sorts all of them. */
+/** The first term selects the index. The second makes it return jobs in order; without it each page would sort all of them. */
 const failed = (state: "DEAD" | "CANCELLED"): Source => ({
   index: "INDEXED BY job_failed",
   where: `j.state >= 4 AND j.state = ${stateCode[state]}`,

@@ -6,7 +6,7 @@ import type { EndAttempts } from "./session-operations.ts";
 /** Jobs that one call takes from sessions that are over. */
 const maxEnded = 1000;
 
-/** The two halves of `maintain`. Each has a transaction of its own, so that no error of one undoes the other. */
+/** The two halves of `maintain`. Each has its own transaction, so that an error in one does not undo the other. */
 export function createMaintain(
   context: StoreContext,
   endAttempts: EndAttempts,

@@ -8,7 +8,7 @@ import type { StoreContext } from "./store-context.ts";
 
 const sliceRows = 500;
 
-/** A job that stays is looked at again after this part of the shortest time to keep, or later: else the walk never rests. */
+/** A job that stays is not looked at again before this part of the shortest time to keep: otherwise the walk never rests. */
 const restPart = 1 / 100;
 
 interface AgingRow {

@@ -9,7 +9,7 @@ interface SessionRow {
   remote: number;
 }
 
-/** The leases. Who holds one is in the file; when it ends is in memory only, so that a heartbeat writes nothing. */
+/** The leases. Their holders are in the file, their ends only in memory, so that a heartbeat writes nothing. */
 export interface Sessions {
   open(session: { worker: string; ttlMs: number; remote: boolean }): string;
   /** A session that was not ended yet, even if its time is up. */

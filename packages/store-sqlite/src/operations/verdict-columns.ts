@@ -9,10 +9,10 @@ type VerdictBody = Verdict extends infer V
     : never
   : never;
 
-/** A way out of RUNNING that is no success. */
+/** A verdict that is no success. */
 type OtherEnding = Exclude<VerdictBody, { as: "succeeded" }>;
 
-/** Verdicts as they cross threads. Nearly all are successes, so those are what costs least. */
+/** Verdicts as they cross threads. Nearly all are successes, so these cost least. */
 export interface VerdictColumns {
   jobIds: JobId[];
   attempts: number[];

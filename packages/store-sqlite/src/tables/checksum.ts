@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { JobId } from "@event-ingestion/store";
 
-/** All of a job that never changes; the payload by its own checksum, so that a job is checked without reading it. */
+/** The fields of a job that never change. The payload has its own checksum, so that a job is checked without reading it. */
 export interface Head {
   jobId: JobId;
   tenant: string;

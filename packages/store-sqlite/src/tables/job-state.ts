@@ -11,7 +11,7 @@ export const stateCode: Record<State, number> = {
 
 const names: readonly State[] = ["QUEUED", "RUNNING", "SUCCEEDED", "DEAD", "CANCELLED"];
 
-/** undefined: the table holds what nobody wrote. */
+/** undefined: the table holds a number that is no state. */
 export function stateName(code: number): State | undefined {
   return names[code - 1];
 }

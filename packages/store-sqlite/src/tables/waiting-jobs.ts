@@ -1,6 +1,6 @@
 import { type Database, query } from "../database/driver.ts";
 
-/** How many jobs have an instant from which on they are due: kept, since all of them are too many to be counted often. */
+/** The number of jobs with a `run_at`: kept up to date, because they may be too many to count often. */
 export interface WaitingJobs {
   /** A job got such an instant. */
   entered(runAt: number): void;

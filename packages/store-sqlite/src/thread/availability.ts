@@ -41,10 +41,10 @@ export interface Availability {
   close(): void;
 }
 
-/** Beyond this the write-ahead log is evidence that checkpoints do not work. */
+/** A larger write-ahead log shows that checkpoints do not work. */
 export const maxLogBytes: number = 256 * 1024 * 1024;
 
-/** How soon a file that was moved away is noticed, and how often what does not work is tried again. */
+/** How often the store looks whether its files were moved, and tries again what has failed. */
 const watchMs = 1000;
 const firstReopenMs = 1000;
 const maxReopenMs = 30_000;
@@ -177,7 +177,7 @@ export function createAvailability(options: {
   };
 }
 
-/** Whether all that a log holds, which is open but has lost its place, was moved into the database file. */
+/** Whether the whole log was merged into the database file. The log is open, but no longer in its place. */
 function merges({ checkpointer }: Connection): boolean {
   try {
     return checkpointer.run() === 0;
@@ -186,7 +186,7 @@ function merges({ checkpointer }: Connection): boolean {
   }
 }
 
-/** The write-ahead log only grows that far if it cannot be emptied. */
+/** The write-ahead log grows this large only if it cannot be emptied. */
 export function logTooLarge(file: string): StoreError {
   return unavailable(`the write-ahead log of ${file} cannot be moved into the file`);
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../time/clock.ts";
 /** Also bounds how late a step of the machine's clock is noticed. */
 const maxSleepMs = 60_000;
 
-/** Tells when a job that had to wait is due, so that workers need not ask for it. */
+/** Notices when a waiting job becomes due, so that workers need not poll. */
 export interface DueTimer {
   /** A job was put off until an instant. */
   expect(at: number): void;

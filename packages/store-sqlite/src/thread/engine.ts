@@ -65,7 +65,7 @@ export interface Engine {
   nextDueAt(): number | undefined;
 }
 
-/** The bound on lost workers for what is ended before anybody could name a policy. */
+/** The limit of lost workers for attempts that are ended before the first `maintain` brings a policy. */
 const workerLostLimit = 3;
 
 /** Runs the calls of the mailbox, all waiting writes in one transaction. */

@@ -6,7 +6,7 @@ export interface Silence {
 }
 
 const tickMs = 500;
-/** Shorter ones are not told from a thread that had nothing to do. */
+/** A shorter silence cannot be told from a thread that had nothing to do. */
 const minSilenceMs = 2 * tickMs;
 
 /**

@@ -3,7 +3,7 @@ import type { Call } from "./engine.ts";
 import { type Failure, toFailure, toStoreError } from "../database/errors.ts";
 import { type ThreadOptions, type ThreadStore, type Told, openThreadStore } from "./thread-store.ts";
 
-/** What the thread is asked: to answer a call, or to close the store and end. */
+/** A message to the thread: a call to answer, or "close". */
 export type Asked = Call | "close";
 
 /** The thread's first words. */

@@ -5,7 +5,7 @@ import { type OperationName, type Operations, isWrite } from "../operations/oper
 import type { Asked, FirstWords } from "./sqlite-thread.ts";
 import type { Answer, ThreadOptions, Told } from "./thread-store.ts";
 
-/** The caller's side of the thread: one message a call, and never a wait. */
+/** The caller's side of the thread: one message per call. It never blocks. */
 export interface ThreadLink {
   call<Name extends OperationName>(
     name: Name,
@@ -109,7 +109,7 @@ export async function startThread(
   };
 }
 
-/** These hold for the thread too. Others may not: with --max-old-space-size or --input-type it would not even start. */
+/** Flags that the thread needs, too. With other flags, such as --max-old-space-size or --input-type, it would not start. */
 const loaders = new Set(["--import", "--require", "-r", "--conditions", "-C"]);
 
 /** Such a flag, as "--import=x", or one of the two words of "--import x". */

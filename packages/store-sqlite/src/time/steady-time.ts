@@ -24,7 +24,7 @@ export interface SteadyTime {
   note(): void;
 }
 
-/** A smaller difference between two clocks is no setting of one of them. */
+/** A smaller difference between two clocks does not mean that somebody set one of them. */
 const minStepMs = 1000;
 const noteMs = 600_000;
 
@@ -74,7 +74,7 @@ export function createSteadyTime(
   };
 }
 
-/** A store without notes is new, or was written before there were any. */
+/** A store without notes is new, or comes from a version that kept none. */
 function timeAtStart(clock: Clock, counters: Counters): number {
   const [notedAt, notedUptime] = [counters.get("notedAt"), counters.get("notedUptime")];
   if (notedAt === 0) return clock.now();

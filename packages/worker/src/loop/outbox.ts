@@ -53,7 +53,7 @@ export function createOutbox({ settings, session, over }: OutboxOptions, onAnswe
     if ((await refusal([instead])) !== undefined) observe({ kind: "verdict-lost", ...attemptId(job) });
   };
 
-  /** Why the store takes no such verdicts. undefined: it has answered, or need not any more. */
+  /** Why the store refuses these verdicts as invalid. undefined: it has answered, or the session is over. */
   const refusal = async (batch: readonly Settlement[]): Promise<StoreError | undefined> => {
     const verdicts = batch.map(({ verdict }) => verdict);
     const run = () => source.settle(session, verdicts);

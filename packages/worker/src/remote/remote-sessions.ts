@@ -7,11 +7,11 @@ interface Part {
   known: Set<string>;
 }
 
-/** What its user knows as one session. */
+/** The session as its user sees it. */
 interface Whole {
   worker: string;
   ttlMs: number;
-  /** Where claims go. undefined: the next claim opens another one. */
+  /** The part that the next claim uses. undefined: the next claim opens another one. */
   current: Part | undefined;
   /** No claim goes there any more. */
   retired: Set<Part>;

@@ -28,7 +28,7 @@ export async function* ndjsonRecords(
   }
 }
 
-/** Whole files that are something else show at their first line; what comes later is a mistake of its record. */
+/** A file of another format fails at its first line; a mistake that comes later belongs to its record. */
 function checkFirst(record: FileRecord, knownBy: NdjsonOptions["knownBy"]): void {
   const text = record.raw.trim();
   const line = `line ${record.place}`;

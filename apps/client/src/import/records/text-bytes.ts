@@ -32,7 +32,7 @@ function withoutMark(head: Buffer): Buffer {
 
 const convert = (from: string) => `convert it, as with iconv -f ${from} -t UTF-8`;
 
-/** What is often sent instead of a text, and what to do about it. */
+/** Formats that people often send instead of a text, and what to do about it. */
 const others: [begin: number[], what: string, hint: string][] = [
   [[0xff, 0xfe], "UTF-16", convert("UTF-16")],
   [[0xfe, 0xff], "UTF-16", convert("UTF-16")],

@@ -4,7 +4,7 @@ import { hideError, isForClient, replaceText, type RpcFailure } from "./hide-err
 /** Errors of connect that are the client's fault and yet have the code internal. */
 const clientFault = /^(parse binary:|decompression failed)/;
 
-/** What gRPC calls internal though the client did it. */
+/** Errors of the client that connect gives the code internal over gRPC. */
 const internalFault = /^received compressed envelope/;
 
 /** Parse errors quote the value sent, and over gRPC they are a header, which peers take up to 8 kB of. */

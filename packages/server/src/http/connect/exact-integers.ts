@@ -3,8 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { LongNumber } from "./json-scan.ts";
 
 /**
- * Refuses numbers of JSON that 64-bit fields of a message would not get as they were written: JSON numbers are doubles,
- * here as in most programs. As texts they are exact.
+ * Refuses JSON numbers that a 64-bit field cannot receive exactly: JSON numbers are doubles, here as in most programs. The
+ * client should send them as strings.
  *
  * @throws ConnectError INVALID_ARGUMENT naming the field, from what is returned.
  */

@@ -13,7 +13,7 @@ export interface ElementLimit {
   refuse: (got: number) => ConnectError;
 }
 
-/** What messages are held to before they are decoded. */
+/** The limits that messages must keep before they are decoded. */
 export interface MessageLimits {
   /** At most one for a type of message. */
   elements?: readonly ElementLimit[];
@@ -39,9 +39,9 @@ const maxDepth = 32;
 const minValueBytes = 2;
 
 /**
- * Decoding takes time and memory as a message has values, not as it has bytes: a million empty elements take hundreds
- * of times their size. So they are counted first, and JSON has to be what it says, as what decodes it repairs it
- * silently: bytes that are no UTF-8, and numbers that no double holds.
+ * Time and memory of decoding grow with the number of values in a message, not with its bytes: a million empty elements take
+ * hundreds of times their size. So the values are counted first. JSON is also checked for bytes that are not UTF-8 and for
+ * numbers that a double cannot hold, because the decoder would repair them silently.
  */
 export function inspectMessages({ elements = [], maxSmallBytes, large = [] }: MessageLimits): Inspect {
   const elementLimits = new Map(elements.map((limit) => [limit.field.parent, limit]));

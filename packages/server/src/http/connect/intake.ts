@@ -13,7 +13,7 @@ export interface Intake {
   account: ByteAccount;
 }
 
-/** What all calls are held to. */
+/** The limits for all calls. */
 export interface IntakeLimits {
   budget: ByteBudget;
   inspect: Inspect;

@@ -1,10 +1,10 @@
 import { compressionGzip } from "@connectrpc/connect-node";
 import type { Compression } from "@connectrpc/connect/protocol";
 
-/** Messages unpacked at once; zlib has four threads. What comes out of them is not counted yet. */
+/** Messages decompressed at once; zlib has four threads. Their output does not count in the budget yet. */
 const concurrency = 8;
 
-/** gzip that shows `unpacked` every message that it decompresses, and unpacks few at once: a small one may get large. */
+/** gzip that passes every decompressed message to `unpacked`, and decompresses few at once: a small message may become large. */
 export function meteredGzip(unpacked: (message: Uint8Array) => void): Compression {
   const waiting: (() => void)[] = [];
   let running = 0;

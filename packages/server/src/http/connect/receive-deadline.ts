@@ -12,7 +12,7 @@ export interface ReceiveDeadlineOptions {
   expired: () => void;
 }
 
-/** Watches that a request arrives in time; a client stream may take for ever. Once it is answered, any has to end. */
+/** Cuts requests that do not arrive in time. A client stream may take for ever, but must end once it is answered. */
 export type ReceiveDeadline = (request: NodeRequest, response: NodeResponse, clientStream: boolean) => void;
 
 /**

@@ -111,7 +111,7 @@ export class Http1Exchange implements Exchange {
   }
 }
 
-/** What is to leave somewhere when the exchange is over. */
+/** A member of a bag that must leave it when the exchange is over. */
 export interface Leaving {
   leave(): void;
 }

@@ -22,7 +22,7 @@ export interface UnaryProtocol {
   trailers: Readonly<Record<string, string>>;
   /** Whether the body says how long its message is. */
   hasEnvelopes: boolean;
-  /** How long a body that begins so may become; a longer one need not be received to know that it is wrong. */
+  /** The longest valid body, given its first bytes; more than that is refused unread. */
   most(begin: Buffer, readMaxBytes: number): number;
   /** Decodes the message of a whole body. @throws ConnectError if the body is not exactly one message. */
   unwrap<T>(body: Buffer, readMaxBytes: number, decode: (message: Uint8Array) => T): T;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** What a peer gets, in ms, to end a request that is answered already: without sending anything, and in all. */
+/** The time, in ms, in which a peer must end a request that is already answered: without sending anything, and in all. */
 const linger = { idleMs: 1000, totalMs: 10_000 };
 
 /**

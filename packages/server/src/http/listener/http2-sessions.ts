@@ -3,7 +3,7 @@ import type { ConnectionEvent } from "../connection-event.ts";
 import type { Limits } from "../limits.ts";
 import type { Answer } from "./stall-guard.ts";
 
-/** What the sessions of a server are held to. */
+/** The limits of the sessions of a server. */
 export interface SessionWatchOptions {
   limits: Pick<Limits, "pingIntervalMs" | "pingTimeoutMs" | "idleMs">;
   /** The answers under way: a session that has one is not idle. */

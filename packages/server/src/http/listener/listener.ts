@@ -24,7 +24,7 @@ export interface ListenerOptions {
   observe?: Observe;
 }
 
-/** So many of the largest messages are read to the end of a request over HTTP/1.1 that is answered already. */
+/** How much of a request over HTTP/1.1 is still read after its answer: this many messages of the largest size. */
 const discardedMessages = 4;
 
 interface Address {

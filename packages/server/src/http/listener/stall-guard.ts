@@ -16,7 +16,7 @@ export interface StallGuard {
   stop(): void;
 }
 
-/** Below this rate a reader counts as stalled; a guess, far below what a bad mobile connection does. */
+/** A reader below this rate counts as stalled; a guess, far below a bad mobile connection. */
 const bytesPerMs = 32;
 
 /**
