@@ -22,7 +22,7 @@ export default defineConfig({
           include: ["{packages,apps}/*/src/**/*.test.ts"],
           exclude: ["packages/store-postgres/**"],
           maxWorkers,
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           benchmark: { include: [] },
         },
       },
