@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, durationFromMs, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
+import type { ConnectError, ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import {
   ClaimResponseSchema,
   HeartbeatResponseSchema,
@@ -15,6 +15,7 @@ import {
 } from "@event-ingestion/api/worker/v1";
 import { type JobStore, type Leased, maxKeyBytes, type Session, type Verdict } from "@event-ingestion/store";
 import type { Claims } from "./claims.ts";
+import { fittingInJson } from "./json-answers.ts";
 import type { ElementLimit } from "../http/connect/inspect.ts";
 import { storeStatus } from "../store-status.ts";
 import { badRequest } from "../events/validate.ts";
@@ -49,17 +50,21 @@ export function workerRoutes({ store, claims }: WorkerServiceContext): (router: 
         const { id } = await answer(store.openSession(worker, ttlMs, "remote"));
         return create(OpenSessionResponseSchema, { session: { id, ttl: durationFromMs(ttlMs) } });
       },
-      async claim({ session, maxJobs, wait }, { signal }) {
+      async claim({ session, maxJobs, wait }, caller) {
         checkCount("max_jobs", maxJobs, maxBatch);
         const waitMs = wait === undefined ? 0 : toMs("wait", wait, delayLimits);
         const call = {
           session: toSession(session),
           max: maxJobs,
           waitMs: Math.min(waitMs, maxClaimWaitMs),
-          signal,
+          signal: caller.signal,
         };
         const leased = await answer(claims.claim(call));
-        return create(ClaimResponseSchema, { jobs: leased.map(toJob) });
+        const fitting = wantsJson(caller) ? fittingInJson(leased) : leased.length;
+        const jobs = leased.slice(0, fitting).map(toJob);
+        if (fitting < leased.length)
+          await answer(store.settle(call.session, leased.slice(fitting).map(release)));
+        return create(ClaimResponseSchema, { jobs });
       },
       async heartbeat({ session }) {
         return create(HeartbeatResponseSchema, await answer(store.heartbeat(toSession(session))));
@@ -74,6 +79,15 @@ export function workerRoutes({ store, claims }: WorkerServiceContext): (router: 
         return {};
       },
     });
+}
+
+function wantsJson({ requestHeader }: HandlerContext): boolean {
+  return /json/i.test(requestHeader.get("content-type") ?? "");
+}
+
+/** For the next claim. */
+function release({ jobId, attempt }: Leased): Verdict {
+  return { jobId, attempt, as: "release" };
 }
 
 const settleResults = { ok: SettleResult.OK, lost: SettleResult.LOST };

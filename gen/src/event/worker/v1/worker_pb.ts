@@ -1005,8 +1005,8 @@ export const WorkerService: GenService<{
    * Takes due jobs, the oldest first, and adds one to the attempts of each. Answers at once if jobs are due, otherwise as
    * soon as some become due, and with no jobs when the wait is over. A session that has ended gets no jobs.
    *
-   * An answer is below 4 MiB, so more jobs may be due than it holds: claim again until an answer is empty. A caller that
-   * goes away while it waits gets no jobs. If a call fails with anything but INVALID_ARGUMENT, its answer may have been
+   * An answer is below 4 MiB, so more jobs may be due than it holds: claim again until an answer is empty. In JSON, a job
+   * that is larger than that comes alone, in up to 6.5 MB. A caller that goes away while it waits gets no jobs. If a call fails with anything but INVALID_ARGUMENT, its answer may have been
    * lost on the way, and the session may hold jobs that the worker does not know of. They run elsewhere when the session
    * ends. So the worker should claim next in a new session, settle the jobs that it knows of the old one, and close it.
    *
