@@ -87,7 +87,7 @@ export function createMetrics(store: JobStore): Metrics {
   };
 }
 
-/** Gauges of what is in the store, and the function that reads it. A store that cannot answer shows no job counts. */
+/** Gauges of what is in the store, and the function that reads it. A store that cannot answer shows no counts. */
 function storeGauges(store: JobStore, registry: Registry): () => Promise<void> {
   const registers = [registry];
   const jobs = new Gauge({ name: "event_jobs", help: "Jobs by state.", labelNames: ["state"], registers });
@@ -119,6 +119,7 @@ function storeGauges(store: JobStore, registry: Registry): () => Promise<void> {
     const counts = await store.counts().catch(() => undefined);
     if (counts === undefined) {
       jobs.reset();
+      for (const gauge of [scheduled, oldest, workers]) gauge.remove();
       return;
     }
     for (const [state, count] of Object.entries(counts.byState)) jobs.set({ state }, count);

@@ -51,7 +51,7 @@ export function createEventRoutes(context: EventServiceContext): EventRoutes {
         }),
       async getStatus({ jobId }, caller) {
         const [job] = await jobs.submit([jobId], caller).catch((error: unknown) => {
-          throw storeStatus(error);
+          throw storeStatus(error, "read");
         });
         return jobStatus(jobId, job?.tenant === tenant ? job : undefined);
       },

@@ -95,8 +95,8 @@ export function createIngest(
         return answerKnown(events, (count) => room.refuse(count));
       return room.submit(events, caller).catch((error: unknown) => {
         if (error instanceof StoreError && error.outcome === "notApplied")
-          return answerKnown(events, () => storeStatus(error));
-        throw storeStatus(error);
+          return answerKnown(events, () => storeStatus(error, "append"));
+        throw storeStatus(error, "append");
       });
     },
     async close() {

@@ -19,6 +19,7 @@ import { type Limits, resolveLimits } from "./limits.ts";
 import type { ConnectionEvent } from "./connection-event.ts";
 import type { NodeHandler, NodeRequest, NodeResponse } from "./node-handler.ts";
 import { meteredGzip } from "./connect/metered-gzip.ts";
+import { sayAccepted } from "./connect/accepted.ts";
 import { refuseLate } from "./connect/late-call.ts";
 import { useOriginForm } from "./connect/origin-form.ts";
 import { createReceiveDeadline } from "./connect/receive-deadline.ts";
@@ -177,7 +178,7 @@ async function answerRpc(
   response.once("close", intake.account.close);
   const body = receive(unended(universal.body), intake, limits);
   await calls.run(intake, async () => {
-    const answer = await rpc({ ...universal, body });
+    const answer = sayAccepted(await rpc({ ...universal, body }), { request: universal, method });
     if (!takesStream(rpc)) intake.account.close();
     if (answer.status === 405) response.setHeader("allow", rpc.allowedMethods.join(", "));
     const isSplit = method.methodKind === "unary" && !("stream" in request) && "encrypted" in request.socket;

@@ -96,7 +96,7 @@ async function answer<T>(result: Promise<T>): Promise<T> {
   try {
     return await result;
   } catch (error) {
-    throw storeStatus(error, "call again");
+    throw storeStatus(error, "change");
   }
 }
 

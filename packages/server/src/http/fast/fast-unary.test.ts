@@ -57,6 +57,15 @@ function post({ baseUrl }: TestServer, fields: Record<string, string> = {}): Cli
 const closed = (stream: ClientHttp2Stream) =>
   new Promise<number | undefined>((resolve) => stream.once("close", () => resolve(stream.rstCode)));
 
+test("a call that looks at its signal only once the server has stopped waiting is told so", async () => {
+  const { server, release, arrived } = await startHolding();
+  const call = createClient(Echo, createGrpcTransport(server)).say({ value: "x" });
+  await arrived();
+  server.shutdown.abort(new ConnectError("shutting down", Code.Unavailable));
+  release();
+  await expect(call).rejects.toThrow("[unavailable] shutting down");
+});
+
 test.each([
   [true, { headers: { "grpc-status": "5" }, trailers: {} }],
   [false, { headers: {}, trailers: { "grpc-status": "5" } }],
