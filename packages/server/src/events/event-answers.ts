@@ -11,7 +11,7 @@ import {
   Outcome,
 } from "@event-ingestion/api";
 import type { Appended, Caller, Caps, NewEvent } from "@event-ingestion/store";
-import type { ElementLimit } from "../http/connect/inspect.ts";
+import type { ElementLimit } from "../http/inspect/inspect.ts";
 import type { Ingest, WhenFull } from "./ingest.ts";
 import type { Rejection, ServerEvent } from "../observe.ts";
 import { badRequest, checkEvents, noEventId, type Violation } from "./validate.ts";

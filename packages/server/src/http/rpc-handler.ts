@@ -5,7 +5,7 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import { assertByteStreamRequest, type UniversalHandler } from "@connectrpc/connect/protocol";
 import { createByteBudget, openAccount } from "./connect/byte-budget.ts";
 import { correctErrors } from "./connect/correct-errors.ts";
-import { type Inspect, inspectMessages, type MessageLimits } from "./connect/inspect.ts";
+import { type Inspect, inspectMessages, type MessageLimits } from "./inspect/inspect.ts";
 import { dropEndlessTimeouts } from "./connect/endless-timeouts.ts";
 import { createFastUnary, type FastUnary } from "./fast/fast-unary.ts";
 import { recordUnary, type UnarySpec } from "./fast/recording-router.ts";

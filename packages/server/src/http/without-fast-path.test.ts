@@ -9,8 +9,8 @@ describe("without the fast path", async () => {
   await import("./connect/byte-budget.test.ts");
   await import("./cut-request.test.ts");
   await import("./early-end.test.ts");
-  await import("./connect/inspect.test.ts");
-  await import("./connect/json-text.test.ts");
+  await import("./inspect/inspect.test.ts");
+  await import("./inspect/json-text.test.ts");
   await import("./fast/fast-unary.test.ts");
   await import("./fuzz.test.ts");
   await import("./listener/http2-sessions.test.ts");

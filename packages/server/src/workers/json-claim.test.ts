@@ -42,7 +42,7 @@ test("jobs that are large in JSON come in several answers, each of which can be 
     claimed.push(jobs.map(({ event }) => event.eventId));
   }
   expect(claimed.map(({ length }) => length)).toEqual([1, 1, 1, 1]);
-  expect(claimed.flat().toSorted()).toEqual(["e0", "e1", "e2", "e3"]);
+  expect(new Set(claimed.flat())).toEqual(new Set(["e0", "e1", "e2", "e3"]));
   expect((await store.counts()).byState).toMatchObject({ QUEUED: 0, RUNNING: 4, DEAD: 0 });
 });
 

@@ -16,7 +16,7 @@ import {
 import { type JobStore, type Leased, maxKeyBytes, type Session, type Verdict } from "@event-ingestion/store";
 import type { Claims } from "./claims.ts";
 import { fittingInJson } from "./json-answers.ts";
-import type { ElementLimit } from "../http/connect/inspect.ts";
+import type { ElementLimit } from "../http/inspect/inspect.ts";
 import { storeStatus } from "../store-status.ts";
 import { badRequest } from "../events/validate.ts";
 

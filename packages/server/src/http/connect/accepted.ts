@@ -7,10 +7,9 @@ interface Asked {
   method: DescMethod;
 }
 
-const grpcTypes = [
-  ...["application/grpc", "application/grpc+proto", "application/grpc+json"],
-  ...["application/grpc-web", "application/grpc-web+proto", "application/grpc-web+json"],
-];
+const grpcTypes = ["", "+proto", "+json", "-web", "-web+proto", "-web+json"].map(
+  (end) => `application/grpc${end}`,
+);
 const unaryTypes = ["application/json", "application/proto", ...grpcTypes];
 const streamTypes = ["application/connect+json", "application/connect+proto", ...grpcTypes];
 

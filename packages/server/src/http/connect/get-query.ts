@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import { type Inspect, notUtf8 } from "./inspect.ts";
+import { type Inspect, notUtf8 } from "../inspect/inspect.ts";
 
 /**
  * Inspects the message of a GET, which is in its query. One that is compressed is inspected once it is unpacked.

@@ -2,7 +2,7 @@ import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { compressedFlag } from "@connectrpc/connect/protocol";
 import { type ByteAccount, type ByteBudget, overBudget } from "./byte-budget.ts";
-import type { Inspect } from "./inspect.ts";
+import type { Inspect } from "../inspect/inspect.ts";
 
 /** A call that is being received. */
 export interface Intake {
