@@ -1,19 +1,19 @@
 import { resolve } from "node:path";
 import {
   type Appended,
-  type Caps,
-  type JobStore,
-  type NewEvent,
-  type Policy,
   canonicalId,
+  type Caps,
   checkBatch,
   checkKeepMs,
   checkVerdict,
   createHints,
   findViolation,
+  invalid,
+  type JobStore,
+  type NewEvent,
+  type Policy,
 } from "@event-ingestion/store";
 import { fileSystemOf } from "./database/file-system.ts";
-import { invalid } from "./database/errors.ts";
 import { packEvents, unpackAppended, unpackLeased } from "./operations/event-columns.ts";
 import { limits } from "./limits.ts";
 import { type Heard, type ThreadLink, startThread } from "./thread/thread-link.ts";

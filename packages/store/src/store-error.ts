@@ -29,6 +29,11 @@ export class StoreError extends Error {
   }
 }
 
+/** Nothing was applied; the same call may succeed later. */
+export function unavailable(message: string, options?: ErrorOptions): StoreError {
+  return new StoreError("notApplied", "unavailable", message, options);
+}
+
 /** For input that breaks a rule of the port: nothing of the call was done. */
 export function invalid(message: string): StoreError {
   return new StoreError("notApplied", "invalid", message);

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
-import { StoreError } from "@event-ingestion/store";
+import { StoreError, unavailable } from "@event-ingestion/store";
 import { Client, DatabaseError } from "pg";
-import { isRollback, isStale, refusedByDriver, toStoreError, unavailable } from "./errors.ts";
+import { isRollback, isStale, refusedByDriver, toStoreError } from "./errors.ts";
 import type { Host } from "./hosts.ts";
 
 /** A statement of SQL. One with a name is prepared once on each connection. */

@@ -1,7 +1,7 @@
-import { StoreError } from "@event-ingestion/store";
+import { StoreError, unavailable } from "@event-ingestion/store";
 import type { Availability } from "./availability.ts";
 import type { Connection } from "./connection.ts";
-import { isCrowded, unavailable } from "./errors.ts";
+import { isCrowded } from "./errors.ts";
 import { createWaitingLine } from "./waiting-line.ts";
 
 /**

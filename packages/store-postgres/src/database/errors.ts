@@ -1,4 +1,4 @@
-import { StoreError, type StoreErrorReason } from "@event-ingestion/store";
+import { StoreError, type StoreErrorReason, unavailable } from "@event-ingestion/store";
 import { DatabaseError } from "pg";
 
 /** The SQLSTATE that the server gave, also of the cause of a StoreError. */
@@ -149,11 +149,6 @@ export function damaged(message: string): StoreError {
 /** Nothing was applied, and nothing can be applied until somebody changes the database or its settings. */
 export function incompatible(message: string): StoreError {
   return new StoreError("notApplied", "incompatible", message);
-}
-
-/** Nothing was applied; the same call may succeed later. */
-export function unavailable(message: string, options?: ErrorOptions): StoreError {
-  return new StoreError("notApplied", "unavailable", message, options);
 }
 
 function systemMessage(error: unknown): string {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { StoreError } from "@event-ingestion/store";
+import { StoreError, unavailable } from "@event-ingestion/store";
 import type { Connection, Effect, Query } from "./connection.ts";
-import { isConflict, isFull, unavailable } from "./errors.ts";
+import { isConflict, isFull } from "./errors.ts";
 import type { Availability, Lane } from "./availability.ts";
 import type { Connections } from "./connections.ts";
 import { createSemaphore } from "./semaphore.ts";

@@ -1,7 +1,7 @@
-import { type Caps, StoreError } from "@event-ingestion/store";
+import { type Caps, StoreError, unavailable } from "@event-ingestion/store";
 import { passRecoveryBarrier } from "./recovery-barrier.ts";
 import { connect, type Connection } from "./connection.ts";
-import { isCrowded, unavailable } from "./errors.ts";
+import { isCrowded } from "./errors.ts";
 import type { Host } from "./hosts.ts";
 import { checkServer, durabilityOf, noStandby, waitsForStandby } from "./server-check.ts";
 

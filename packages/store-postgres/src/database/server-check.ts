@@ -1,6 +1,6 @@
-import type { Caps, StoreError } from "@event-ingestion/store";
+import { type Caps, type StoreError, unavailable } from "@event-ingestion/store";
 import type { Query } from "./connection.ts";
-import { incompatible, unavailable } from "./errors.ts";
+import { incompatible } from "./errors.ts";
 
 /** What a server says about itself. */
 interface ServerFacts {

@@ -1,4 +1,10 @@
-import { canonicalId, invalid, type JobStore, type StoredJob } from "@event-ingestion/store";
+import {
+  canonicalId,
+  checkExportLimit,
+  invalid,
+  type JobStore,
+  type StoredJob,
+} from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import { firstIdAt, isUuid } from "../tables/job-id.ts";
 import { limits } from "../limits.ts";
@@ -29,9 +35,7 @@ const page = {
 export function createExport({ others, caps, clock }: StoreContext): Pick<JobStore, "exportJobs"> {
   return {
     async exportJobs(after = firstIdAt(0), limit) {
-      if (!(Number.isInteger(limit) && limit >= 1 && limit <= limits.maxBatch)) {
-        throw invalid(`limit must be a whole number from 1 to ${limits.maxBatch}, got ${limit}`);
-      }
+      checkExportLimit(limit, limits);
       if (!isUuid(canonicalId(after))) throw invalid(`${after} is no id of a job`);
       const rows = await others.query<Row>(page, [canonicalId(after), limit, caps.maxBatchBytes]);
       return rows.map((row) => toStored(row, clock.leadMs));

@@ -1,16 +1,17 @@
 import {
+  checkImportSize,
+  checkStoredJob,
   eventDigest,
-  findViolation,
   invalid,
   type JobStore,
   keptTrace,
+  stateCode,
   type StoredJob,
+  unavailable,
 } from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import { byteaArray, int4Array, int8Array, textArray, uuidArray } from "../database/binary-array.ts";
-import { unavailable } from "../database/errors.ts";
 import { acceptedAt, dayOf, isUuid } from "../tables/job-id.ts";
-import { stateCode } from "../tables/job-row.ts";
 import { addTally } from "../tables/sql.ts";
 
 /** The new jobs of a batch, locked in the same order as by an append, and how many of them have a key of their own. */
@@ -59,9 +60,7 @@ export function createImport({
 }: StoreContext): Pick<JobStore, "importJobs"> {
   return {
     async importJobs(jobs) {
-      if (jobs.length > caps.maxBatch) {
-        throw invalid(`a batch has at most ${caps.maxBatch} jobs, got ${jobs.length}`);
-      }
+      checkImportSize(jobs, caps);
       for (const job of jobs) refuseInvalid(job, caps);
       const daysOfJobs = new Set(jobs.map(({ jobId }) => dayOf(acceptedAt(jobId))));
       await partitions.ensure(daysOfJobs);
@@ -85,9 +84,7 @@ function refuseInvalid(job: StoredJob, caps: StoreContext["caps"]): void {
   if (!isUuid(job.jobId) || acceptedAt(job.jobId) !== job.acceptedAt) {
     throw invalid(`${job.jobId} is no id of a job accepted at ${job.acceptedAt}`);
   }
-  if (job.state === "RUNNING") throw invalid(`job ${job.jobId} is RUNNING`);
-  const violation = findViolation({ ...job, maxAttempts: job.budget }, caps);
-  if (violation !== undefined) throw invalid(`job ${job.jobId}: ${violation.message}`);
+  checkStoredJob(job, caps);
 }
 
 function parametersOf(jobs: readonly StoredJob[], leadMs: number): Buffer[] {

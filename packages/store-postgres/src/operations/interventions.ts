@@ -1,8 +1,13 @@
-import { canonicalId, type JobId, type JobStore, lossesBeforeIsolation } from "@event-ingestion/store";
+import {
+  canonicalId,
+  type JobId,
+  type JobStore,
+  lossesBeforeIsolation,
+  unavailable,
+} from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import { uuidArray } from "../database/binary-array.ts";
 import type { Query } from "../database/connection.ts";
-import { unavailable } from "../database/errors.ts";
 import { isUuid } from "../tables/job-id.ts";
 import { addTally, dueNow, now } from "../tables/sql.ts";
 

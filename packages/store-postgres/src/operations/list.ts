@@ -1,13 +1,19 @@
-import { invalid, type JobStore, type ListQuery, type State } from "@event-ingestion/store";
+import {
+  checkListLimit,
+  invalid,
+  type JobStore,
+  type ListQuery,
+  type State,
+  stateCode,
+} from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import { firstIdAt, isUuid, maxInstant } from "../tables/job-id.ts";
-import { type JobRow, selectJob, stateCode, toJob } from "../tables/job-row.ts";
+import { type JobRow, selectJob, toJob } from "../tables/job-row.ts";
 import { allDays } from "../tables/job-tables.ts";
 import { isStorable } from "../tables/sql.ts";
 
 /** Jobs that one page looks at to find matches. A page with few matches ends early, with a cursor. */
 const maxScanned = 10_000;
-const maxLimit = 1000;
 
 /** What a page looks through. */
 const sources: Record<State | "ANY", string> = {
@@ -67,8 +73,6 @@ function clamp(instant: number): number {
 }
 
 function refuseInvalid({ limit, cursor }: ListQuery): void {
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
-    throw invalid(`limit must be a whole number from 1 to ${maxLimit}, got ${limit}`);
-  }
+  checkListLimit(limit);
   if (cursor !== undefined && !isUuid(cursor)) throw invalid("cursor is not one that list gave out");
 }

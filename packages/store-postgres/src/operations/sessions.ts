@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { invalid, type JobId, type JobStore } from "@event-ingestion/store";
+import { checkTtl, type JobId, type JobStore } from "@event-ingestion/store";
 import type { StoreContext } from "./store-context.ts";
 import { releaseLeases } from "./claim.ts";
 import { publishEnded } from "./ending.ts";
@@ -28,9 +28,7 @@ export function createSessions({
 }: StoreContext): Pick<JobStore, "openSession" | "heartbeat" | "closeSession"> {
   return {
     async openSession(worker, ttlMs) {
-      if (!Number.isSafeInteger(ttlMs) || ttlMs < 1) {
-        throw invalid(`ttlMs must be a whole number of milliseconds from 1, got ${ttlMs}`);
-      }
+      checkTtl(ttlMs);
       const id = randomUUID();
       await others.query(
         open,

@@ -1,4 +1,4 @@
-import { type Job, type JobId, revision, type State } from "@event-ingestion/store";
+import { type Job, type JobId, revision, stateName } from "@event-ingestion/store";
 import { damaged } from "../database/errors.ts";
 import { acceptedAt } from "./job-id.ts";
 import type { JobTables } from "./job-tables.ts";
@@ -22,17 +22,6 @@ export interface JobRow {
   cancel_requested: boolean;
 }
 
-/** The numbers of the states in the tables. */
-export const stateCode: Record<State, number> = {
-  QUEUED: 1,
-  RUNNING: 2,
-  SUCCEEDED: 3,
-  DEAD: 4,
-  CANCELLED: 5,
-};
-
-const states: readonly State[] = ["QUEUED", "RUNNING", "SUCCEEDED", "DEAD", "CANCELLED"];
-
 /** Selects the job of `i.id` as a JobRow, with `more` columns. In a lateral join `LIMIT 1` is what makes Postgres skip days. */
 export function selectJob({ job, outcome, attempt_error }: JobTables, more = ""): string {
   return `SELECT j.job_id, j.tenant, j.event_id, j.type, j.event_ts, q.run_at, o.finished_at, o.result,
@@ -53,7 +42,7 @@ export function selectJob({ job, outcome, attempt_error }: JobTables, more = "")
  * @throws StoreError corrupt if the job is in no state
  */
 export function toJob(row: JobRow, leadMs: number): Job {
-  const state = states[(row.state ?? 0) - 1];
+  const state = stateName(row.state ?? 0);
   if (state === undefined) throw damaged(`job ${row.job_id} is in no state`);
   const { attempts, cancel_requested: cancelRequested } = row;
   const accepted = acceptedAt(row.job_id);

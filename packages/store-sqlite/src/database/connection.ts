@@ -1,10 +1,10 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import { StoreError } from "@event-ingestion/store";
+import { StoreError, unavailable } from "@event-ingestion/store";
 import { requireAccess } from "./access.ts";
 import { prepareCheckpoint } from "./checkpointer.ts";
 import { type Database, openDatabase, openMemoryDatabase, pragma } from "./driver.ts";
-import { damaged, severity, toStoreError, unavailable } from "./errors.ts";
+import { damaged, severity, toStoreError } from "./errors.ts";
 import { makeFolder, syncFile } from "./folders.ts";
 import { type Known, checkIdentity, isSignedOpen } from "./identity.ts";
 import { describeHolder } from "./lock-info.ts";

@@ -121,16 +121,6 @@ export function damaged(what: string, options?: ErrorOptions): StoreError {
   );
 }
 
-/** The caller broke a rule; nothing was applied. */
-export function invalid(message: string): StoreError {
-  return new StoreError("notApplied", "invalid", message);
-}
-
-/** Nothing was applied; the same call may succeed later. */
-export function unavailable(message: string, options?: ErrorOptions): StoreError {
-  return new StoreError("notApplied", "unavailable", message, options);
-}
-
 /** Of an error of the file system: "EACCES". */
 function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;

@@ -1,5 +1,5 @@
+import { unavailable } from "@event-ingestion/store";
 import { type Database, query } from "./driver.ts";
-import { unavailable } from "./errors.ts";
 
 /** Distinguishes a store from every other one, and from copies of it that another process has opened. */
 export interface Identity {

@@ -1,8 +1,7 @@
-import { StoreError } from "@event-ingestion/store";
+import { StoreError, unavailable } from "@event-ingestion/store";
 import { prepareCheckpoint } from "./checkpointer.ts";
 import { type FileEvent, openFile, openMemory } from "./connection.ts";
 import type { Database } from "./driver.ts";
-import { unavailable } from "./errors.ts";
 import { type Identity, signClosed, signOpen } from "./identity.ts";
 import { writeLockInfo } from "./lock-info.ts";
 import { type Misplaced, type Place, keepLog, notePlace } from "./place.ts";

@@ -1,7 +1,6 @@
 import { closeSync, openSync, realpathSync, statSync } from "node:fs";
-import type { StoreError } from "@event-ingestion/store";
+import { type StoreError, unavailable } from "@event-ingestion/store";
 import { syncFolderOf } from "./folders.ts";
-import { unavailable } from "./errors.ts";
 
 /** Why the path of the store no longer leads to the files that are open. */
 export interface Misplaced {

@@ -1,6 +1,5 @@
-import { keptError, keptErrors, lossesBeforeIsolation } from "@event-ingestion/store";
+import { keptError, keptErrors, lossesBeforeIsolation, stateCode } from "@event-ingestion/store";
 import { formatJobId } from "../tables/job-id.ts";
-import { stateCode } from "../tables/job-state.ts";
 import type { StoreContext } from "./store-context.ts";
 
 /** The columns of a RUNNING job that decide how it leaves this state. */

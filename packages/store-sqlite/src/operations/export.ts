@@ -1,6 +1,5 @@
-import type { StoredJob } from "@event-ingestion/store";
+import { checkExportLimit, invalid, type StoredJob } from "@event-ingestion/store";
 import { type Query, query } from "../database/driver.ts";
-import { invalid } from "../database/errors.ts";
 import { parseJobId } from "../tables/job-id.ts";
 import { checkedPayloadId, type JobRow, jobColumns, type PayloadRow, toJob } from "../tables/job-row.ts";
 import { limits } from "../limits.ts";
@@ -33,9 +32,7 @@ export function createExport({ db, file }: StoreContext): Pick<Operations, "expo
 
   return {
     exportJobs(after, limit) {
-      if (!(Number.isInteger(limit) && limit >= 1 && limit <= limits.maxBatch)) {
-        throw invalid(`limit must be a whole number from 1 to ${limits.maxBatch}, got ${limit}`);
-      }
+      checkExportLimit(limit, limits);
       const key = after === undefined ? { seq: 0 } : parseJobId(after);
       if (key === undefined) throw invalid(`${after} is no id of this store`);
       const jobs: StoredJob[] = [];

@@ -1,10 +1,15 @@
-import { findViolation, keptTrace, type StoredJob } from "@event-ingestion/store";
+import {
+  checkImportSize,
+  checkStoredJob,
+  invalid,
+  keptTrace,
+  stateCode,
+  type StoredJob,
+} from "@event-ingestion/store";
 import { createBodyWriter } from "../tables/body-writer.ts";
 import { type Query, query } from "../database/driver.ts";
 import { plainTimestamp } from "../tables/plain-event.ts";
-import { invalid } from "../database/errors.ts";
 import { isIdOf, type JobKey, parseJobId } from "../tables/job-id.ts";
-import { stateCode } from "../tables/job-state.ts";
 import { limits } from "../limits.ts";
 import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
@@ -53,9 +58,7 @@ export function createImport({
 
   return {
     importJobs(jobs) {
-      if (jobs.length > limits.maxBatch) {
-        throw invalid(`a batch has at most ${limits.maxBatch} jobs, got ${jobs.length}`);
-      }
+      checkImportSize(jobs, limits);
       for (const job of jobs) {
         const key = checkedKey(job);
         const present = keyBySeq.get(key.seq);
@@ -73,9 +76,7 @@ function checkedKey(job: StoredJob): JobKey {
   const key = parseJobId(job.jobId);
   if (key === undefined || key.at !== job.acceptedAt)
     throw invalid(`${job.jobId} is no id of a SQLite store`);
-  if (job.state === "RUNNING") throw invalid(`job ${job.jobId} is RUNNING`);
-  const violation = findViolation(eventOf(job), limits);
-  if (violation !== undefined) throw invalid(`job ${job.jobId}: ${violation.message}`);
+  checkStoredJob(job, limits);
   return key;
 }
 

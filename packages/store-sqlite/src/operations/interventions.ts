@@ -1,7 +1,6 @@
-import { type JobId, lossesBeforeIsolation } from "@event-ingestion/store";
+import { type JobId, lossesBeforeIsolation, stateCode } from "@event-ingestion/store";
 import { type Query, query } from "../database/driver.ts";
 import { isIdOf, parseJobId } from "../tables/job-id.ts";
-import { stateCode } from "../tables/job-state.ts";
 import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
 

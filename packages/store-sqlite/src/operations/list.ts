@@ -1,14 +1,11 @@
-import type { ListQuery, State } from "@event-ingestion/store";
+import { checkListLimit, invalid, type ListQuery, type State, stateCode } from "@event-ingestion/store";
 import { type Database, type Query, query } from "../database/driver.ts";
-import { invalid } from "../database/errors.ts";
 import { type JobRow, jobColumns, toJob } from "../tables/job-row.ts";
-import { stateCode } from "../tables/job-state.ts";
 import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
 
 /** Jobs that one page looks at to find matches. A page with few matches ends early, with a cursor. */
 const maxScanned = 10_000;
-const maxLimit = 1000;
 
 /** What a page looks through. Few jobs are RUNNING, DEAD or CANCELLED; they have an index, which its condition names. */
 interface Source {
@@ -125,9 +122,7 @@ function filtersOf({ state, type, tenant, from, to }: ListQuery): {
 }
 
 function refuseInvalid({ limit, cursor }: ListQuery): void {
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
-    throw invalid(`limit must be a whole number from 1 to ${maxLimit}, got ${limit}`);
-  }
+  checkListLimit(limit);
   if (cursor !== undefined && !/^\d{1,13}$/.test(cursor))
     throw invalid("cursor is not one that list gave out");
 }

@@ -1,8 +1,7 @@
 import { crc32 } from "node:zlib";
-import type { Policy } from "@event-ingestion/store";
+import { type Policy, stateName } from "@event-ingestion/store";
 import { maxLeadMs } from "./append.ts";
 import { type Query, query } from "../database/driver.ts";
-import { stateName } from "../tables/job-state.ts";
 import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
 

@@ -1,6 +1,6 @@
+import { checkTtl } from "@event-ingestion/store";
 import { type Query, query } from "../database/driver.ts";
 import { type EndAttempt, type Ending, type RunningRow, runningColumns } from "./ending.ts";
-import { invalid } from "../database/errors.ts";
 import { formatJobId } from "../tables/job-id.ts";
 import type { Operations } from "./operations.ts";
 import type { StoreContext } from "./store-context.ts";
@@ -16,9 +16,7 @@ export function createSessionOperations(
   );
   return {
     openSession(worker, ttlMs, home = "process") {
-      if (!Number.isSafeInteger(ttlMs) || ttlMs < 1) {
-        throw invalid(`ttlMs must be a whole number of milliseconds from 1, got ${ttlMs}`);
-      }
+      checkTtl(ttlMs);
       return { id: sessions.open({ worker, ttlMs, remote: home === "remote" }), ttlMs };
     },
     heartbeat({ id }) {

@@ -1,6 +1,5 @@
-import type { State } from "@event-ingestion/store";
+import { type State, stateCode } from "@event-ingestion/store";
 import { type Database, query } from "../database/driver.ts";
-import { stateCode } from "./job-state.ts";
 
 const numbers = {
   /** No QUEUED job that never had a `run_at` lies at or below this `seq`. */

@@ -1,8 +1,7 @@
-import { type Job, type JobId, revision } from "@event-ingestion/store";
+import { type Job, type JobId, revision, stateName } from "@event-ingestion/store";
 import { headCrc, payloadCrc } from "./checksum.ts";
 import { damaged } from "../database/errors.ts";
 import { formatJobId } from "./job-id.ts";
-import { stateName } from "./job-state.ts";
 
 /**
  * What never changes of a job, payload aside. Select it with `headColumns` from `job j LEFT JOIN body b`: where the body

@@ -1,8 +1,8 @@
-import type { StoreError } from "@event-ingestion/store";
+import { type StoreError, unavailable } from "@event-ingestion/store";
 import type { Checkpointer } from "../database/checkpointer.ts";
 import type { Database } from "../database/driver.ts";
 import type { Engine } from "./engine.ts";
-import { severity, toStoreError, unavailable } from "../database/errors.ts";
+import { severity, toStoreError } from "../database/errors.ts";
 import type { Medium } from "../database/medium.ts";
 import type { Misplaced } from "../database/place.ts";
 

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
-import { StoreError } from "@event-ingestion/store";
-import { fromFailure, unavailable } from "../database/errors.ts";
+import { StoreError, unavailable } from "@event-ingestion/store";
+import { fromFailure } from "../database/errors.ts";
 import { type OperationName, type Operations, isWrite } from "../operations/operations.ts";
 import type { Asked, FirstWords } from "./sqlite-thread.ts";
 import type { Answer, ThreadOptions, Told } from "./thread-store.ts";

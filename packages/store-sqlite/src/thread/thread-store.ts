@@ -1,11 +1,11 @@
-import type { JobId, JobStore, StoreError } from "@event-ingestion/store";
+import { type JobId, type JobStore, type StoreError, unavailable } from "@event-ingestion/store";
 import { type Connection, createAvailability, logTooLarge, maxLogBytes } from "./availability.ts";
 import { createCheckpointer } from "../database/checkpointer.ts";
 import { createClock } from "../time/clock.ts";
 import type { Created, FileEvent } from "../database/connection.ts";
 import { createDueTimer } from "./due-timer.ts";
 import { type Call, type Outcome, createEngine } from "./engine.ts";
-import { type Failure, severity, toFailure, toStoreError, unavailable } from "../database/errors.ts";
+import { type Failure, severity, toFailure, toStoreError } from "../database/errors.ts";
 import { fileMedium, memoryMedium } from "../database/medium.ts";
 import { isWrite } from "../operations/operations.ts";
 import type { Deadlines } from "../operations/sessions.ts";

@@ -1,6 +1,6 @@
-import type { State } from "@event-ingestion/store";
+import type { State } from "./job-store.ts";
 
-/** The states as the table keeps them. */
+/** The states as both adapters keep them in their tables. */
 export const stateCode: Record<State, number> = {
   QUEUED: 1,
   RUNNING: 2,
