@@ -59,7 +59,7 @@ test.each([
   ["postgres://app:secret@127.0.0.1:1/bad%name", /a % that begins no character: encode it/],
   [
     "postgres://app:secret@127.0.0.1:1/events?sslmode=verify-full&sslrootcert=/none.pem",
-    /Postgres at 127\.0\.0\.1:1\/events is not asked: \/none\.pem cannot be read \(ENOENT\)/,
+    /no connection to Postgres at 127\.0\.0\.1:1\/events: \/none\.pem cannot be read \(ENOENT\)/,
   ],
 ])("a Postgres URL that cannot be used: one line without its password", (url, line) => {
   const { status, stderr } = start({ STORE_URL: url });

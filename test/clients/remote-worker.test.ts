@@ -13,7 +13,7 @@ import { tempDir } from "../support/temp-dir.ts";
 
 const inMemory = { STORE_URL: "sqlite::memory:" };
 const handlers = `${root}test/support/worker-handlers.ts`;
-const away = "the server does not answer, it is asked until it does";
+const away = "the server does not answer; the worker tries again until it does";
 
 const untilRunning = (url: string, count: number) =>
   vi.waitFor(async () => expect(await jobsByState(url)).toMatchObject({ RUNNING: count }), {
@@ -240,6 +240,6 @@ test("a handlers module that is not there: one line, exit 1", () => {
 test("a health port that is taken: one line, exit 2", async () => {
   await using server = await startServer({ env: inMemory });
   const { status, stderr } = fail({ HANDLERS: handlers, HEALTH_PORT: String(server.port) });
-  expect(stderr).toBe(`event-worker: HEALTH_PORT cannot be had at 127.0.0.1:${server.port}: EADDRINUSE\n`);
+  expect(stderr).toBe(`event-worker: cannot listen on HEALTH_PORT at 127.0.0.1:${server.port}: EADDRINUSE\n`);
   expect(status).toBe(2);
 });

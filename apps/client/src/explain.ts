@@ -64,7 +64,11 @@ function explainCall(error: ConnectError, address: string): Failure {
     default:
       // Connect has no code for it, and no other trace of the status of HTTP.
       if (/^HTTP 413\b/.test(said)) {
-        return failure(usage, `a proxy before ${address} takes no request as large (${said})`, proxyLimit);
+        return failure(
+          usage,
+          `a proxy before ${address} accepts no request of this size (${said})`,
+          proxyLimit,
+        );
       }
       if (error.isWireError) return failure(unexpected, `${address} failed: ${said}`, serverFault);
       // A server that speaks another protocol shows in many ways.

@@ -218,7 +218,7 @@ function tooLarge(_request: unknown, response: ServerResponse | Http2ServerRespo
 
 describe("an error", () => {
   test.each(["grpc", "connect", "grpc-web"])(
-    "of a proxy that takes no request as large says what to do, over %s",
+    "of a proxy that accepts no request of this size says what to do, over %s",
     async (protocol) => {
       const server = (protocol === "grpc" ? createServer(tooLarge) : createHttp1Server(tooLarge)).listen(
         0,
@@ -232,7 +232,7 @@ describe("an error", () => {
       expect(await start(args).ended).toEqual({
         code: 4,
         stdout: "",
-        stderr: `event: a proxy before ${address} takes no request as large (HTTP 413)
+        stderr: `event: a proxy before ${address} accepts no request of this size (HTTP 413)
   send less in one call, as with --batch 100, or raise the limit of the proxy for bodies (nginx: client_max_body_size)
 `,
       });

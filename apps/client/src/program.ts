@@ -14,7 +14,7 @@ const help = `
 Environment:
   SERVER_ADDRESS         the server, unless --server names another one
   EVENT_TOKEN            credential, sent as a bearer token
-  EVENT_TOKEN_FILE       a file that holds it; wins over EVENT_TOKEN
+  EVENT_TOKEN_FILE       a file that holds the credential; wins over EVENT_TOKEN
 
 Exit codes:
   0  all is well                      4    wrong use, invalid argument, credential refused
@@ -32,23 +32,23 @@ Examples:
 
 ${mappingHelp}
 
-What is rejected is kept with its place, reason and text, for stdin in stdin.rejected.ndjson; the import goes on.
-With --resume an import that was stopped goes on where it was, however it was stopped.
-A file that looks like something else than it is taken for is refused before anything is sent: text must be UTF-8, CSV
-must name its columns in the first line, and what is neither named *.ndjson nor *.jsonl must begin with JSON.`;
+A rejected record is kept with its place, reason and text (of stdin in stdin.rejected.ndjson), and the import goes on.
+With --resume an import continues where it was stopped, however it was stopped.
+A file that does not look like its format is refused before anything is sent: it must be UTF-8; CSV must name its
+columns in the first line; other files must begin with JSON, unless they are named *.ndjson or *.jsonl.`;
 
 const migrateHelp = `
 Environment:
-  STORE_URL              the URL of --to, unless it is given; keeps a password out of the list of processes
-  STORE_URL_FILE         a file that holds it; wins over STORE_URL
+  STORE_URL              the URL of the new store, unless --to is given; keeps a password out of the list of processes
+  STORE_URL_FILE         a file that holds that URL; wins over STORE_URL
 
 Example:
   STORE_URL=postgres://events@db/events event migrate --from sqlite:./data/events.db
 
-Every job is copied with its id, state, attempts, errors and result, and both stores are counted in the end. The old
-store keeps its jobs; it is opened as a server opens it, which gives back what the last one left running. Cut short, the
-same command goes on where it was; a new store that holds anything but such a copy is refused. The servers of both
-stores must be stopped.`;
+The command copies every job with its id, state, attempts, errors and result, and compares the counts of both stores at
+the end. The servers of both stores must be stopped. The old store keeps its jobs; opening it hands back the jobs that
+its last server left running. If the copy is interrupted, the same command continues it. A new store that holds
+anything but such a copy is refused.`;
 
 /** Checks all options of a command before it does anything, so that all mistakes are told at once. */
 type Runner = <T>(
@@ -84,7 +84,7 @@ export async function run(argv: readonly string[], signal: AbortSignal): Promise
 
 function createProgram(runner: Runner): Command {
   const program = new Command("event")
-    .description("Sends events and asks what became of them.")
+    .description("Sends events and asks for the status of their jobs.")
     .option("-s, --server <address>", "host:port or URL (default: SERVER_ADDRESS, or localhost:50051)")
     .option("--protocol <name>", "grpc, connect or grpc-web (default: grpc)")
     .option("--output <format>", "text, json or jsonl (default: text on a terminal, else jsonl)")
@@ -92,7 +92,7 @@ function createProgram(runner: Runner): Command {
       "--timeout <duration>",
       "how long a call may take with its retries (default: 10s; a batch 60s, demo 60s, --wait for ever)",
     )
-    .option("--quiet", "say nothing but results and errors")
+    .option("--quiet", "print only results and errors")
     .addHelpText("after", help)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -122,23 +122,23 @@ function addIngest(program: Command, runner: Runner): void {
     .option("--array", "the file is one JSON array; send each element")
     .option(
       "--delimiter <character>",
-      'what divides the fields of CSV, such as ";" or tab (default: , or tab for *.tsv)',
+      'the character between the fields of CSV, such as ";" or tab (default: , or tab for *.tsv)',
     )
     .option(
       "--name <name>",
-      "what the input is called in the ids that are made (default: as the file; stdin has none)",
+      "name of the input, for the ids that are made (default: that of the file; stdin has none)",
     )
     .option(
       "--rejects <path>",
-      "keep what is rejected here (default: beside the file, as orders.csv.rejected.ndjson)",
+      "file for rejected records (default: beside the input, as orders.csv.rejected.ndjson)",
     )
     .option("--type-field <name>", "field that holds the type of each record")
     .option("--id-field <name>", "field that holds the id of each record")
     .option("--payload-field <name>", "field that holds the payload of each record")
-    .option("--resume <path>", "keep here how far the import is, and go on from there")
+    .option("--resume <path>", "file that remembers how far the import is; continues from there")
     .option("--batch <n>", "events in one call, 1 to 1000 (default: 1000)")
     .option("--concurrency <n>", "calls under way at once, 1 to 100 (default: 4)")
-    .option("--rate <rate>", "at most so many events, such as 500/s (default: no limit)")
+    .option("--rate <rate>", "limit of events, such as 500/s (default: no limit)")
     .addHelpText("after", ingestHelp)
     .action((flags: IngestFlags, command: Command) =>
       runner(command, (reader) => readIngestFlags(flags, reader), ingest),
@@ -148,7 +148,7 @@ function addIngest(program: Command, runner: Runner): void {
 function addStatus(program: Command, runner: Runner): void {
   program
     .command("status")
-    .description("tell what became of jobs; exit code 3 if one is not found")
+    .description("show the status of jobs; exit code 3 if one is not found")
     .argument("<id...>", "ids of jobs")
     .action((ids: string[], _flags: unknown, command: Command) => runner(command, () => ids, status));
 }
@@ -157,7 +157,7 @@ function addDemo(program: Command, runner: Runner): void {
   program
     .command("demo")
     .description("send events of the example types and wait until they are processed")
-    .option("--count <n>", "how many, 1 to 10000 (default: 20)")
+    .option("--count <n>", "number of events, 1 to 10000 (default: 20)")
     .action((flags: { count?: string }, command: Command) =>
       runner(
         command,
@@ -172,7 +172,7 @@ function addMigrate(program: Command, runner: Runner): void {
     .command("migrate")
     .description("copy a store with the ids of its jobs into another one, as from SQLite to Postgres")
     .option("--from <url>", "the store to copy: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE")
-    .option("--to <url>", "an empty store, or a copy that was cut short (default: STORE_URL)")
+    .option("--to <url>", "the new store: empty, or an interrupted copy (default: STORE_URL)")
     .addHelpText("after", migrateHelp)
     .action((flags: MigrateFlags, command: Command) =>
       runner(command, (reader) => readMigrateFlags(flags, reader), migrate),

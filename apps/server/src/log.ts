@@ -61,26 +61,23 @@ function logServerEvent(log: Logger, event: ServerEvent): void {
   }
 }
 
-/** What is to know about the file of the store, beside that it was opened. */
+/** Logs a fact about the file of the store that an operator should know. */
 export function logStoreEvent(log: Logger, event: Exclude<StoreEvent, { kind: "opened" }>): void {
   const { file } = event;
   switch (event.kind) {
     case "check-skipped":
-      log.info(
-        { file, bytes: event.bytes },
-        "the store is large and was not read through to look for damage",
-      );
+      log.info({ file, bytes: event.bytes }, "the store is large, so it was not checked for damage");
       break;
     case "migrated":
       log.info(
         { file, from: event.from, to: event.to },
-        "the store was migrated, earlier versions refuse it now",
+        "the store was migrated; earlier versions refuse it from now on",
       );
       break;
     case "unsure-file-system":
       log.warn(
         { file, fileSystem: event.name },
-        "the store is not on a local disk: whether it outlives the machine or container, and keeps a second server out, is unsure",
+        "the store is not on a local disk: it may be lost with the machine or container, and a second server may not be kept out",
       );
       break;
   }

@@ -27,7 +27,7 @@ export async function serveHealth(options: HealthOptions): Promise<Disposable & 
   const server = createServer(pages).listen(port, host);
   await once(server, "listening").catch((cause: unknown) => {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
-    throw new ConfigError(`HEALTH_PORT cannot be had at ${host}:${port}: ${code}`, { cause });
+    throw new ConfigError(`cannot listen on HEALTH_PORT at ${host}:${port}: ${code}`, { cause });
   });
   const address = server.address();
   const bound = address === null || typeof address === "string" ? port : address.port;

@@ -87,7 +87,7 @@ function logConnection(log: Logger, { baseUrl }: Config, error: Error | undefine
   else
     log.warn(
       { server: baseUrl, reason: error.message },
-      "the server does not answer, it is asked until it does",
+      "the server does not answer; the worker tries again until it does",
     );
 }
 

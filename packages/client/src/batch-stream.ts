@@ -46,7 +46,7 @@ export function openBatchStream(call: StreamCall): BatchStream {
     for await (const answer of call(outgoing(), cut.signal)) {
       const oldest = waiting.shift();
       if (oldest === undefined)
-        throw new ConnectError("the server answered what it was not sent", Code.Internal);
+        throw new ConnectError("the server sent an answer without a batch", Code.Internal);
       oldest.resolve(answer);
     }
     throw new ConnectError("the server ended the stream", Code.Unavailable);

@@ -27,7 +27,7 @@ export interface Ingested {
   response: EventResponse;
 }
 
-/** Sends events and asks what became of them. Every call may be made by many at once. */
+/** Sends events and asks for the status of their jobs. Every call may be made by many at once. */
 export interface EventClient {
   /**
    * Sends one event, with the same event id until there is an answer: it is stored once, however often it was sent.

@@ -81,7 +81,7 @@ describe("opening what cannot be a store is refused in one line", () => {
     const url = await server.createDatabase();
     for (const name of ["sslrootcert", "sslcert", "sslkey"]) {
       expect(await refusalOf(`${url}?${name}=/nonexistent/x.pem`)).toMatch(
-        /^unavailable: .* is not asked: \/nonexistent\/x\.pem cannot be read \(ENOENT\); sslrootcert, .* name files$/,
+        /^unavailable: no connection to .*: \/nonexistent\/x\.pem cannot be read \(ENOENT\); sslrootcert, .* name files$/,
       );
     }
     expect(await refusalOf(`${url}?sslnegotiation=soon`)).toMatch(/^invalid: .* the store URL is refused: /);
@@ -92,12 +92,12 @@ describe("opening what cannot be a store is refused in one line", () => {
     const foreign = await server.createDatabase();
     await execute(foreign, "CREATE SCHEMA ingest; CREATE TABLE ingest.thing()");
     expect(await refusalOf(foreign)).toMatch(
-      /^incompatible: schema ingest of database test_\d+ holds something else$/,
+      /^incompatible: schema ingest of database test_\d+ belongs to another program$/,
     );
     const similar = await server.createDatabase();
     await execute(similar, "CREATE SCHEMA ingest; CREATE TABLE ingest.meta(a int)");
     expect(await refusalOf(similar)).toMatch(
-      /^incompatible: schema ingest of database test_\d+ holds something else$/,
+      /^incompatible: schema ingest of database test_\d+ belongs to another program$/,
     );
     const newer = await server.createDatabase();
     await (await openPostgresStore(newer)).close();

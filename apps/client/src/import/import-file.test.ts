@@ -192,7 +192,7 @@ event: the fields of the first record are "id", "kind", "amount"\n`);
     expect(refused).toEqual({
       code: 4,
       stdout: "",
-      stderr: `event: records that are rejected cannot be kept in a.ndjson.rejected.ndjson (EISDIR)
+      stderr: `event: rejected records cannot be written to a.ndjson.rejected.ndjson (EISDIR)
   name another file for them with --rejects
 `,
     });

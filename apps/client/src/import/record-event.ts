@@ -20,17 +20,17 @@ export const mappingHelp = `What a record becomes:
   With --type-field, --id-field or --payload-field each record must be an object. The named fields are the event's
   type, id and payload; without --payload-field the whole record is the payload. A record without the type field has
   the type of --type. A field that none of the first 1,000 records has is refused before anything is sent.
-  Without them, an object that has "payload" and nothing beside it but "type", "event_id", "timestamp" (ms) and
-  "process_after" (RFC 3339) is an event. Of any other record the whole is the payload, with the type of --type.
-  A payload that is a string is sent as it is, anything else as the JSON that is written there. The whole of a CSV
-  record is a JSON object of strings by the names of the first line.
+  Without these options, an object with "payload", and with no other keys than "type", "event_id", "timestamp" (ms) and
+  "process_after" (RFC 3339), is an event. Any other record as a whole is the payload, with the type of --type.
+  A payload that is a string is sent as it is, any other payload as the JSON text in the file. A whole CSV record is a
+  JSON object of strings, with the names of the first line as keys.
 
 Ids of events:
-  Without an id of its own an event gets one made from the name of the file, the place of the record in it, type and
-  payload: sent again, it is a DUPLICATE and not stored twice. Two files of one name with the same record at the same
-  place are the same event, too: if they are not, give each file a --name, or ids.
-  Stdin and pipes have no name. Without --name each run is a new one, and what is sent again is stored again; a run that
-  stops says with which --name it can be repeated.`;
+  An event without an id gets one, made from the name of the file, the place of the record in it, type and payload.
+  Sending the same file again stores nothing twice: its events are DUPLICATE. The same record at the same place in two
+  files of one name is one event, too; if it should be two, give each file a --name, or give the records ids.
+  Stdin and pipes have no name. Without --name each run is a new input, and sending it again stores it again; a run that
+  stops early says with which --name it can be repeated.`;
 
 /** The event of a record, or why it is none. */
 export function toEvent(record: FileRecord, mapping: Mapping): NewEvent | { problem: string } {
@@ -118,7 +118,7 @@ function sourcesOf(text: string, keys: readonly string[]): Map<string, string> |
   const sources = new Map(members);
   if (sources.size === members.length) return sources;
   const twice = members.find(([key], at) => members.findIndex((member) => member[0] === key) < at);
-  return { problem: `field "${twice?.[0]}" stands there twice` };
+  return { problem: `field "${twice?.[0]}" is there twice` };
 }
 
 /** A number as text, which keeps what is above 2^53 exact; undefined if there is none. */

@@ -61,7 +61,7 @@ test.each(["id,name\n1,ann\n", '{"line":1}\n', "5\n"])(
 test("a place that cannot be written is found out at once", () => {
   const path = join(setup(), "a.ndjson");
   expect(() => openRejects({ path, unit: "line", upTo: 0 })).toThrow(
-    `records that are rejected cannot be kept in ${path} (ENOENT)`,
+    `rejected records cannot be written to ${path} (ENOENT)`,
   );
 });
 

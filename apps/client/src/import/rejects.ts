@@ -39,7 +39,7 @@ export function openRejects({ path, unit, upTo }: RejectsOptions): Rejects {
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     throw usageFailure(
-      `records that are rejected cannot be kept in ${path} (${String(error.code)})`,
+      `rejected records cannot be written to ${path} (${String(error.code)})`,
       "name another file for them with --rejects",
     );
   }

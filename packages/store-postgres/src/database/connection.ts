@@ -97,7 +97,7 @@ export async function connect(host: Host, timeoutMs: number): Promise<Connection
     }
     if (!warned || effect !== "promises") return rows;
     destroy("a commit was cancelled");
-    throw new StoreError("unknown", "unavailable", `${name} did not wait until the commit was safe`);
+    throw new StoreError("unknown", "unavailable", `${name} committed without waiting for its standby`);
   };
 
   const transaction: Connection["transaction"] = async (work, effect = "commits") => {

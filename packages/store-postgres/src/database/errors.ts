@@ -37,7 +37,7 @@ export function refusedByDriver(error: unknown, where: string): StoreError {
   if (error instanceof Error && "path" in error && "code" in error) {
     const files = "sslrootcert, sslcert and sslkey of the store URL name files";
     return unavailable(
-      `${where} is not asked: ${String(error.path)} cannot be read (${String(error.code)}); ${files}`,
+      `no connection to ${where}: ${String(error.path)} cannot be read (${String(error.code)}); ${files}`,
       cause,
     );
   }
@@ -45,7 +45,7 @@ export function refusedByDriver(error: unknown, where: string): StoreError {
   return new StoreError(
     "notApplied",
     "invalid",
-    `${where} is not asked: the store URL is refused: ${why}`,
+    `no connection to ${where}: the store URL is refused: ${why}`,
     cause,
   );
 }
@@ -56,7 +56,7 @@ function tlsAdvice(code: string): string | undefined {
     return "the certificate of the server has other names than the host of the store URL";
   if (!/^(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER))/.test(code))
     return undefined;
-  return "nobody who is trusted vouches for the certificate of the server: name that of its CA with sslrootcert=FILE";
+  return "no trusted CA has signed the certificate of the server: name the certificate of its CA with sslrootcert=FILE";
 }
 
 const rules =
@@ -74,13 +74,16 @@ function meaningOf(
     case "28000":
       return error instanceof DatabaseError && error.routine === "ClientAuthentication"
         ? ["invalid", "does not let this user in from here", rules]
-        : ["invalid", "refuses this user: it is unknown, may not log in, or proves itself in another way"];
+        : [
+            "invalid",
+            "refuses this user: it is unknown, may not log in, or must authenticate in another way",
+          ];
     case "28P01":
       return ["invalid", "refuses the user or the password"];
     case "3D000":
       return ["invalid", "does not have that database"];
     case "42501":
-      return ["invalid", "does not give the user the rights that are needed"];
+      return ["invalid", "does not give the user the necessary rights"];
     case "26000":
     case "42P05":
       return ["incompatible", "is behind a pooler that mixes up prepared statements", pooling];

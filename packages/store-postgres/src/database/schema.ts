@@ -122,7 +122,7 @@ async function versionOf(query: Query, found: Found): Promise<number> {
   if (!found.may_use)
     throw invalid(`user ${user} does not own schema ingest of database ${database} and its tables`);
   if (found.tables === 0) return 0;
-  const foreign = incompatible(`schema ingest of database ${database} holds something else`);
+  const foreign = incompatible(`schema ingest of database ${database} belongs to another program`);
   if (!found.meta) throw foreign;
   const rows = await query<{ v: string }>({ text: "SELECT v FROM ingest.meta WHERE k = 'schema'" }).catch(
     (error) => {

@@ -74,5 +74,5 @@ function clamp(instant: number): number {
 
 function refuseInvalid({ limit, cursor }: ListQuery): void {
   checkListLimit(limit);
-  if (cursor !== undefined && !isUuid(cursor)) throw invalid("cursor is not one that list gave out");
+  if (cursor !== undefined && !isUuid(cursor)) throw invalid("cursor must be one that list returned");
 }

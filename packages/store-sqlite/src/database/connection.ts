@@ -203,8 +203,8 @@ function logMissing(file: string, known: Known | undefined): StoreError {
   return new StoreError(
     "notApplied",
     "corrupt",
-    `${what}: put it back, or restore a backup. If another program, as the sqlite3 shell, has opened the file since, ` +
-      `nothing is missing. Then, or to go on without the events in that log, make an empty one: touch '${log}'`,
+    `${what}: put it back, or restore a backup. If another program, such as the sqlite3 shell, has opened the file since, ` +
+      `nothing is missing. In that case, or to go on without the events in that log, create an empty one: touch '${log}'`,
   );
 }
 

@@ -124,5 +124,5 @@ function filtersOf({ state, type, tenant, from, to }: ListQuery): {
 function refuseInvalid({ limit, cursor }: ListQuery): void {
   checkListLimit(limit);
   if (cursor !== undefined && !/^\d{1,13}$/.test(cursor))
-    throw invalid("cursor is not one that list gave out");
+    throw invalid("cursor must be one that list returned");
 }

@@ -72,5 +72,5 @@ function findProblem(text: string, names: string[] | undefined): [what: string, 
   }
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice === undefined) return undefined;
-  return [`the name "${twice}" stands there twice`, "the first line of a CSV file must name its columns"];
+  return [`the name "${twice}" is there twice`, "the first line of a CSV file must name its columns"];
 }

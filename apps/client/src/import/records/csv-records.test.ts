@@ -131,7 +131,7 @@ test.each([
     `a,b\n1,2\n3,"${"x".repeat(9 * 1024 * 1024)}"\n`,
     "line 3 or later: a record must be at most 8388608 bytes; is a quote not closed, or do lines end in CR?",
   ],
-  ["a name that stands there twice", "a,b,a\n", 'line 1: the name "a" stands there twice'],
+  ["a name that is there twice", "a,b,a\n", 'line 1: the name "a" is there twice'],
 ])("%s ends it", async (_name, file, message) => {
   await expect(collect(csv(bytes(file)))).rejects.toThrow(message);
 });
