@@ -2,11 +2,11 @@
 // measured apart so that what a call costs above node:http2 is known.
 import { EventService } from "@event-ingestion/api";
 import { createListener } from "../../packages/server/src/http/listener/listener.ts";
-import { safeAdapter } from "../../packages/server/src/http/rpc-handler.ts";
+import { createRpcHandler } from "../../packages/server/src/http/rpc-handler.ts";
 import { sayListening } from "./listening.ts";
 import { noopAnswer } from "./noop-answer.ts";
 
-const handler = safeAdapter({
+const handler = createRpcHandler({
   routes: (router) => router.service(EventService, { ingestEvent: () => noopAnswer() }),
   fallback: (_request, response) => void response.writeHead(404).end(),
   onError: ({ error }) => {

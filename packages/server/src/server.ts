@@ -10,7 +10,7 @@ import { createClaims } from "./workers/claims.ts";
 import { eventLimits } from "./events/event-answers.ts";
 import { createEventRoutes } from "./events/event-routes.ts";
 import { createListener } from "./http/listener/listener.ts";
-import { safeAdapter } from "./http/rpc-handler.ts";
+import { createRpcHandler } from "./http/rpc-handler.ts";
 import { createIngest } from "./events/ingest.ts";
 import { maintain } from "./maintenance.ts";
 import { resolveOptions, type ServerOptions } from "./options.ts";
@@ -69,7 +69,7 @@ export function createServer(given: ServerOptions): EventServer {
 
   const observeConnection = (event: { what: string; error?: unknown }) =>
     observe({ kind: "connection", ...event });
-  const handler = safeAdapter({
+  const handler = createRpcHandler({
     routes(router) {
       events.routes(router);
       workerRoutes({ store, claims })(router);

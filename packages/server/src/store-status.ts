@@ -21,7 +21,7 @@ const texts = {
 };
 
 /**
- * The one place that turns a store's error into an answer. Any other error is a bug and stays as it is; the adapter answers it
+ * The one place that turns a store's error into an answer. Any other error is a bug and stays as it is; the RPC handler answers it
  * with "internal".
  */
 export function storeStatus(error: unknown, asked: Asked): unknown {

@@ -51,7 +51,7 @@ export async function* readRecords(
 export async function sendRecords(records: AsyncIterable<FileRecord>, sending: Sending): Promise<void> {
   const { client, options, state, rejects, signal } = sending;
   const { batchSize, concurrency } = options;
-  const pace = createRateLimit(options.eventsPerSecond, signal);
+  const waitForTurn = createRateLimit(options.eventsPerSecond, signal);
   const mapping = { name: state.name, type: options.type, fields: options.fields };
   let lastRead: FileRecord | undefined;
 
@@ -63,7 +63,7 @@ export async function sendRecords(records: AsyncIterable<FileRecord>, sending: S
         rejects.add(record, event.problem);
         continue;
       }
-      await pace();
+      await waitForTurn();
       yield { ...event, record };
     }
   }

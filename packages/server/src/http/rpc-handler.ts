@@ -34,8 +34,8 @@ export interface RpcHandler extends NodeHandler {
   serveHttp2?: FastUnary["serveHttp2"];
 }
 
-/** What `safeAdapter` takes. */
-export interface SafeAdapterOptions extends Pick<
+/** What `createRpcHandler` takes. */
+export interface RpcHandlerOptions extends Pick<
   ConnectRouterOptions,
   "shutdownSignal" | "requestGate" | "interceptors" | "jsonOptions"
 > {
@@ -61,7 +61,7 @@ export interface SafeAdapterOptions extends Pick<
  *
  * @throws RangeError for a limit out of range.
  */
-export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
+export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
   const { fallback, onError, observe, shutdownSignal } = options;
   const limits = resolveLimits(options.limits);
   const intakeLimits = {
@@ -127,9 +127,9 @@ export function safeAdapter(options: SafeAdapterOptions): RpcHandler {
 
 /** The caller's gate, then our own checks. An unexpected error in it is reported as a bug, like one in a handler. */
 function gate(
-  { requestGate, onError }: SafeAdapterOptions,
+  { requestGate, onError }: RpcHandlerOptions,
   inspect: Inspect,
-): NonNullable<SafeAdapterOptions["requestGate"]> {
+): NonNullable<RpcHandlerOptions["requestGate"]> {
   return async (context) => {
     correctErrors(context, onError);
     try {

@@ -6,7 +6,7 @@ import { SettleResult, WorkerService } from "@event-ingestion/api/worker/v1";
 import type { JobStore } from "@event-ingestion/store";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createListener } from "../http/listener/listener.ts";
-import { safeAdapter } from "../http/rpc-handler.ts";
+import { createRpcHandler } from "../http/rpc-handler.ts";
 import { gate, refusal, startServer } from "../testing/start-server.ts";
 import { seconds, startWorkerService } from "../testing/worker-service.ts";
 import { workerRoutes } from "./worker-routes.ts";
@@ -272,7 +272,7 @@ test("a wait longer than every limit of the network layer is answered over each 
   };
   const cuts: string[] = [];
   const observe = ({ what }: { what: string }) => void cuts.push(what);
-  const handler = safeAdapter({
+  const handler = createRpcHandler({
     routes: workerRoutes({ store, claims }),
     fallback: (_request, response) => void response.writeHead(404).end(),
     onError: ({ error }) => void cuts.push(String(error)),

@@ -41,10 +41,10 @@ export function receive(
 /** A message of the call was decompressed. @throws ConnectError as its body does. */
 export function unpacked(message: Uint8Array, intake: Intake, { inspect }: IntakeLimits): void {
   intake.account.add(message.byteLength);
-  inspect(message, formOf(intake));
+  inspect(message, messageTypeOf(intake));
 }
 
-function formOf({ method, json }: Intake): { schema: DescMessage; json: boolean } {
+function messageTypeOf({ method, json }: Intake): { schema: DescMessage; json: boolean } {
   return { schema: method.input, json };
 }
 
@@ -76,7 +76,7 @@ async function* wholeBody(
   }
   const message = Buffer.concat(chunks);
   const isCompressed = (intake.header.get("content-encoding") ?? "identity") !== "identity";
-  if (!isCompressed && length <= readMaxBytes) inspect(message, formOf(intake));
+  if (!isCompressed && length <= readMaxBytes) inspect(message, messageTypeOf(intake));
   yield message;
 }
 
@@ -102,7 +102,7 @@ async function* envelopes(
       if (wanted > prefixBytes + readMaxBytes) return yield held;
       if (length < wanted) break;
       if (((held[0] ?? 0) & compressedFlag) === 0)
-        inspect(held.subarray(prefixBytes, wanted), formOf(intake));
+        inspect(held.subarray(prefixBytes, wanted), messageTypeOf(intake));
       yield held.subarray(0, wanted);
       chunks = [held.subarray(wanted)];
       length -= wanted;

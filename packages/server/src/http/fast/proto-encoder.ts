@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
-import { Output } from "./proto-writer.ts";
+import { ProtoWriter } from "./proto-writer.ts";
 
 /** The bytes of a message; undefined if protobuf-es has to encode it. */
 export type Encode = (message: object) => Buffer | undefined;
@@ -8,8 +8,8 @@ export type Encode = (message: object) => Buffer | undefined;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Appends a field, or a value without its tag. False for what only protobuf-es can judge. */
-type WriteField = (out: Output, message: Fields) => boolean;
-type WriteValue = (out: Output, value: unknown) => boolean;
+type WriteField = (out: ProtoWriter, message: Fields) => boolean;
+type WriteValue = (out: ProtoWriter, value: unknown) => boolean;
 
 /**
  * Encodes as `toBinary` does, byte for byte, without its two ArrayBuffers for each message: Node allocates those outside
@@ -20,11 +20,11 @@ type WriteValue = (out: Output, value: unknown) => boolean;
  */
 export function createEncoder(schema: DescMessage): Encode {
   const write = compileMessage(schema, new Map());
-  return (message) => (write === undefined ? undefined : output.encoded(write, message));
+  return (message) => (write === undefined ? undefined : writer.encoded(write, message));
 }
 
 /** One for all: a message is encoded in one go. */
-const output = new Output();
+const writer = new ProtoWriter();
 
 function compileMessage(schema: DescMessage, known: Map<DescMessage, WriteValue>): WriteValue | undefined {
   const fields: WriteField[] = [];

@@ -3,7 +3,7 @@ const initialBytes = 64 * 1024;
 const mostKept = 1024 * 1024;
 
 /** Where messages are encoded. What it appends, it says true to. */
-export class Output {
+export class ProtoWriter {
   #buffer = Buffer.allocUnsafeSlow(initialBytes);
   #length = 0;
 
@@ -69,7 +69,7 @@ export class Output {
   }
 
   /** What `write` appends, or nothing if it says false. */
-  encoded<T>(write: (out: Output, value: T) => boolean, value: T): Buffer | undefined {
+  encoded<T>(write: (out: ProtoWriter, value: T) => boolean, value: T): Buffer | undefined {
     this.#length = 0;
     const taken = write(this, value) ? Buffer.from(this.#buffer.subarray(0, this.#length)) : undefined;
     if (this.#buffer.length > mostKept) this.#buffer = Buffer.allocUnsafeSlow(initialBytes);

@@ -1,13 +1,13 @@
 import type { Http2Server, Http2Session } from "node:http2";
 import type { ConnectionEvent } from "../connection-event.ts";
 import type { Limits } from "../limits.ts";
-import type { Answer } from "./stall-guard.ts";
+import type { AnswerStream } from "./stall-guard.ts";
 
 /** The limits of the sessions of a server. */
 export interface SessionWatchOptions {
   limits: Pick<Limits, "pingIntervalMs" | "pingTimeoutMs" | "idleMs">;
   /** The answers under way: a session that has one is not idle. */
-  openAnswers: () => Iterable<{ item: Answer }>;
+  openAnswers: () => Iterable<{ item: AnswerStream }>;
   observe: (event: ConnectionEvent) => void;
 }
 

@@ -10,7 +10,7 @@ import { http2Options, type Limits, resolveLimits } from "../limits.ts";
 import type { RpcHandler } from "../rpc-handler.ts";
 import type { NodeHandler } from "../node-handler.ts";
 import { createSpareConnections, spareConnections, type SpareConnections } from "./spare-connections.ts";
-import { type Answer, createStallGuard } from "./stall-guard.ts";
+import { type AnswerStream, createStallGuard } from "./stall-guard.ts";
 import { createTlsServer, type TlsOptions } from "./tls.ts";
 
 type Observe = (event: ConnectionEvent) => void;
@@ -171,7 +171,7 @@ async function listen(server: Http1Server, { host, port }: Address, observe: Obs
 }
 
 /** An HTTP/2 connection is closed by its session instead. */
-function closeAfter(answer: Answer): void {
+function closeAfter(answer: AnswerStream): void {
   if ("setHeader" in answer && !answer.headersSent) answer.setHeader("connection", "close");
 }
 

@@ -3,16 +3,16 @@ import { constants, type ServerHttp2Stream } from "node:http2";
 import { Bag, type Member } from "../bag.ts";
 
 /** Where an answer is written to. */
-export type Answer = ServerResponse | ServerHttp2Stream;
+export type AnswerStream = ServerResponse | ServerHttp2Stream;
 
 /** Cuts answers that nobody reads. */
 export interface StallGuard {
   /** Watches an answer until it is closed. */
-  watch(answer: Answer): void;
+  watch(answer: AnswerStream): void;
   /** Watches one that is written at once, until it leaves. */
-  watchOnce(answer: Answer): Member<Answer>;
+  watchOnce(answer: AnswerStream): Member<AnswerStream>;
   /** The answers that are not closed yet. */
-  readonly open: Iterable<Member<Answer>>;
+  readonly open: Iterable<Member<AnswerStream>>;
   stop(): void;
 }
 
@@ -26,7 +26,7 @@ const bytesPerMs = 32;
  */
 export function createStallGuard(stallMs: number, stalled: () => void): StallGuard {
   /** With the time of their last progress. */
-  const open = new Bag<Answer>();
+  const open = new Bag<AnswerStream>();
   const timer = setInterval(
     () => {
       const now = performance.now();
@@ -41,7 +41,7 @@ export function createStallGuard(stallMs: number, stalled: () => void): StallGua
     },
     Math.min(1000, stallMs / 4),
   ).unref();
-  const watchOnce = (answer: Answer) => open.add(answer, performance.now());
+  const watchOnce = (answer: AnswerStream) => open.add(answer, performance.now());
   return {
     watch(answer) {
       const member = watchOnce(answer);
@@ -54,7 +54,7 @@ export function createStallGuard(stallMs: number, stalled: () => void): StallGua
   };
 }
 
-function cut(answer: Answer): void {
+function cut(answer: AnswerStream): void {
   if ("session" in answer) answer.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
   else answer.destroy();
 }

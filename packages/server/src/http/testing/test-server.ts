@@ -7,7 +7,7 @@ import type { RpcFailure } from "../connect/hide-errors.ts";
 import type { Limits } from "../limits.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import type { ConnectionEvent } from "../connection-event.ts";
-import { safeAdapter, type SafeAdapterOptions } from "../rpc-handler.ts";
+import { createRpcHandler, type RpcHandlerOptions } from "../rpc-handler.ts";
 import { Echo } from "./echo.ts";
 import type { Target } from "./raw-socket.ts";
 
@@ -15,7 +15,7 @@ import type { Target } from "./raw-socket.ts";
 export interface TestServerOptions {
   echo?: Partial<ServiceImpl<typeof Echo>>;
   limits?: Partial<Limits>;
-  adapter?: Partial<SafeAdapterOptions>;
+  adapter?: Partial<RpcHandlerOptions>;
   tls?: { key: string; cert: string } | undefined;
 }
 
@@ -45,7 +45,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const paths: string[] = [];
   const shutdown = new AbortController();
   const observe = ({ what }: ConnectionEvent) => void events.push(what);
-  const handler = safeAdapter({
+  const handler = createRpcHandler({
     routes(router) {
       router.service(Echo, { ...echo, ...options.echo }).service(EventService, {});
       createHealth([Echo]).routes(router);

@@ -2,7 +2,7 @@ import { readFileSync, writeSync } from "node:fs";
 import { create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { createListener } from "../../listener/listener.ts";
-import { safeAdapter } from "../../rpc-handler.ts";
+import { createRpcHandler } from "../../rpc-handler.ts";
 import { conformanceRoutes } from "./conformance-routes.ts";
 import { findSchemas, type ServerRequest } from "./conformance-service.ts";
 
@@ -20,7 +20,7 @@ const limits = {
   compressMinBytes: 1,
   ...(wanted.messageReceiveLimit > 0 && { readMaxBytes: wanted.messageReceiveLimit }),
 };
-const handler = safeAdapter({
+const handler = createRpcHandler({
   routes: conformanceRoutes(schemas),
   fallback: (_request, response) => void response.writeHead(404).end(),
   onError: (failure) => console.error(failure),
