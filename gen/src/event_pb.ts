@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file event.proto.
  */
 export const file_event: GenFile = /*@__PURE__*/
-  fileDesc("CgtldmVudC5wcm90bxIFZXZlbnQihQEKDEV2ZW50UmVxdWVzdBIQCghldmVudF9pZBgBIAEoCRIPCgdwYXlsb2FkGAIgASgJEhEKCXRpbWVzdGFtcBgDIAEoAxIMCgR0eXBlGAQgASgJEjEKDXByb2Nlc3NfYWZ0ZXIYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImMKDUV2ZW50UmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIOCgZqb2JfaWQYAyABKAkSHwoHb3V0Y29tZRgEIAEoDjIOLmV2ZW50Lk91dGNvbWUiHwoNU3RhdHVzUmVxdWVzdBIOCgZqb2JfaWQYASABKAki/wIKDlN0YXR1c1Jlc3BvbnNlEg4KBnN0YXR1cxgBIAEoCRIeCgVzdGF0ZRgCIAEoDjIPLmV2ZW50LkpvYlN0YXRlEhAKCGF0dGVtcHRzGAMgASgNEhQKDG1heF9hdHRlbXB0cxgEIAEoDRIvCgthY2NlcHRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbmV4dF9hdHRlbXB0X2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGFzdF9lcnJvchgIIAEoCRIOCgZyZXN1bHQYCSABKAkSEAoIcmV2aXNpb24YCiABKAQSDgoGam9iX2lkGAsgASgJEhAKCGV2ZW50X2lkGAwgASgJEgwKBHR5cGUYDSABKAkSGAoQY2FuY2VsX3JlcXVlc3RlZBgOIAEoCCI5ChJJbmdlc3RCYXRjaFJlcXVlc3QSIwoGZXZlbnRzGAEgAygLMhMuZXZlbnQuRXZlbnRSZXF1ZXN0IjwKE0luZ2VzdEJhdGNoUmVzcG9uc2USJQoHcmVzdWx0cxgBIAMoCzIULmV2ZW50LkV2ZW50UmVzcG9uc2UqegoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhUKEU9VVENPTUVfRFVQTElDQVRFEAISFAoQT1VUQ09NRV9DT05GTElDVBADEhMKD09VVENPTUVfSU5WQUxJRBAEKpgBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESFQoRSk9CX1NUQVRFX1JVTk5JTkcQAhIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAMSEgoOSk9CX1NUQVRFX0RFQUQQBBIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAUymAIKDEV2ZW50U2VydmljZRI4CgtJbmdlc3RFdmVudBITLmV2ZW50LkV2ZW50UmVxdWVzdBoULmV2ZW50LkV2ZW50UmVzcG9uc2USPQoJR2V0U3RhdHVzEhQuZXZlbnQuU3RhdHVzUmVxdWVzdBoVLmV2ZW50LlN0YXR1c1Jlc3BvbnNlIgOQAgESRAoLSW5nZXN0QmF0Y2gSGS5ldmVudC5Jbmdlc3RCYXRjaFJlcXVlc3QaGi5ldmVudC5Jbmdlc3RCYXRjaFJlc3BvbnNlEkkKDEluZ2VzdFN0cmVhbRIZLmV2ZW50LkluZ2VzdEJhdGNoUmVxdWVzdBoaLmV2ZW50LkluZ2VzdEJhdGNoUmVzcG9uc2UoATABYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("CgtldmVudC5wcm90bxIFZXZlbnQihQEKDEV2ZW50UmVxdWVzdBIQCghldmVudF9pZBgBIAEoCRIPCgdwYXlsb2FkGAIgASgJEhEKCXRpbWVzdGFtcBgDIAEoAxIMCgR0eXBlGAQgASgJEjEKDXByb2Nlc3NfYWZ0ZXIYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImMKDUV2ZW50UmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAgSDwoHbWVzc2FnZRgCIAEoCRIOCgZqb2JfaWQYAyABKAkSHwoHb3V0Y29tZRgEIAEoDjIOLmV2ZW50Lk91dGNvbWUiHwoNU3RhdHVzUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiPAoSV2F0Y2hTdGF0dXNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIWCg5hZnRlcl9yZXZpc2lvbhgCIAEoBCL/AgoOU3RhdHVzUmVzcG9uc2USDgoGc3RhdHVzGAEgASgJEh4KBXN0YXRlGAIgASgOMg8uZXZlbnQuSm9iU3RhdGUSEAoIYXR0ZW1wdHMYAyABKA0SFAoMbWF4X2F0dGVtcHRzGAQgASgNEi8KC2FjY2VwdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9uZXh0X2F0dGVtcHRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsYXN0X2Vycm9yGAggASgJEg4KBnJlc3VsdBgJIAEoCRIQCghyZXZpc2lvbhgKIAEoBBIOCgZqb2JfaWQYCyABKAkSEAoIZXZlbnRfaWQYDCABKAkSDAoEdHlwZRgNIAEoCRIYChBjYW5jZWxfcmVxdWVzdGVkGA4gASgIIjkKEkluZ2VzdEJhdGNoUmVxdWVzdBIjCgZldmVudHMYASADKAsyEy5ldmVudC5FdmVudFJlcXVlc3QiPAoTSW5nZXN0QmF0Y2hSZXNwb25zZRIlCgdyZXN1bHRzGAEgAygLMhQuZXZlbnQuRXZlbnRSZXNwb25zZSp6CgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX0NPTkZMSUNUEAMSEwoPT1VUQ09NRV9JTlZBTElEEAQqmAEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQAxISCg5KT0JfU1RBVEVfREVBRBAEEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBTLbAgoMRXZlbnRTZXJ2aWNlEjgKC0luZ2VzdEV2ZW50EhMuZXZlbnQuRXZlbnRSZXF1ZXN0GhQuZXZlbnQuRXZlbnRSZXNwb25zZRI9CglHZXRTdGF0dXMSFC5ldmVudC5TdGF0dXNSZXF1ZXN0GhUuZXZlbnQuU3RhdHVzUmVzcG9uc2UiA5ACARJECgtJbmdlc3RCYXRjaBIZLmV2ZW50LkluZ2VzdEJhdGNoUmVxdWVzdBoaLmV2ZW50LkluZ2VzdEJhdGNoUmVzcG9uc2USSQoMSW5nZXN0U3RyZWFtEhkuZXZlbnQuSW5nZXN0QmF0Y2hSZXF1ZXN0GhouZXZlbnQuSW5nZXN0QmF0Y2hSZXNwb25zZSgBMAESQQoLV2F0Y2hTdGF0dXMSGS5ldmVudC5XYXRjaFN0YXR1c1JlcXVlc3QaFS5ldmVudC5TdGF0dXNSZXNwb25zZTABYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * One event as its producer sends it.
@@ -218,6 +218,55 @@ export type StatusRequestJson = {
  */
 export const StatusRequestSchema: GenMessage<StatusRequest, {jsonType: StatusRequestJson}> = /*@__PURE__*/
   messageDesc(file_event, 2);
+
+/**
+ * Asks for the status of one job now, and after every change.
+ *
+ * @generated from message event.WatchStatusRequest
+ */
+export type WatchStatusRequest = Message<"event.WatchStatusRequest"> & {
+  /**
+   * The id that IngestEvent answered with.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * The revision that the caller has already. The first message is left out unless it is newer or the job has ended.
+   *
+   * @generated from field: uint64 after_revision = 2;
+   */
+  afterRevision: bigint;
+};
+
+/**
+ * Asks for the status of one job now, and after every change.
+ *
+ * @generated from message event.WatchStatusRequest
+ */
+export type WatchStatusRequestJson = {
+  /**
+   * The id that IngestEvent answered with.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId?: string;
+
+  /**
+   * The revision that the caller has already. The first message is left out unless it is newer or the job has ended.
+   *
+   * @generated from field: uint64 after_revision = 2;
+   */
+  afterRevision?: string;
+};
+
+/**
+ * Describes the message event.WatchStatusRequest.
+ * Use `create(WatchStatusRequestSchema)` to create a new message.
+ */
+export const WatchStatusRequestSchema: GenMessage<WatchStatusRequest, {jsonType: WatchStatusRequestJson}> = /*@__PURE__*/
+  messageDesc(file_event, 3);
 
 /**
  * The status of a job.
@@ -434,7 +483,7 @@ export type StatusResponseJson = {
  * Use `create(StatusResponseSchema)` to create a new message.
  */
 export const StatusResponseSchema: GenMessage<StatusResponse, {jsonType: StatusResponseJson}> = /*@__PURE__*/
-  messageDesc(file_event, 3);
+  messageDesc(file_event, 4);
 
 /**
  * Many events in one request.
@@ -469,7 +518,7 @@ export type IngestBatchRequestJson = {
  * Use `create(IngestBatchRequestSchema)` to create a new message.
  */
 export const IngestBatchRequestSchema: GenMessage<IngestBatchRequest, {jsonType: IngestBatchRequestJson}> = /*@__PURE__*/
-  messageDesc(file_event, 4);
+  messageDesc(file_event, 5);
 
 /**
  * The answer to IngestBatchRequest.
@@ -504,7 +553,7 @@ export type IngestBatchResponseJson = {
  * Use `create(IngestBatchResponseSchema)` to create a new message.
  */
 export const IngestBatchResponseSchema: GenMessage<IngestBatchResponse, {jsonType: IngestBatchResponseJson}> = /*@__PURE__*/
-  messageDesc(file_event, 5);
+  messageDesc(file_event, 6);
 
 /**
  * The outcome of one event.
@@ -691,6 +740,23 @@ export const EventService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof IngestBatchRequestSchema;
     output: typeof IngestBatchResponseSchema;
+  },
+  /**
+   * Tells the state of a job now, then after every change, and ends after the message that says how the job ended. The
+   * revision rises from message to message; a reader that is slow gets the newest state, not those between.
+   *
+   * After 15 s without a change the last message is sent again, with the same revision, so that nothing on the way takes
+   * the call for idle: ignore what is not newer. An unknown or pruned id is one message, "not found".
+   *
+   * Ends UNAVAILABLE with google.rpc.RetryInfo when the server shuts down, cannot read its store, or has too many
+   * watchers. Call again then with the last revision as after_revision: nothing is missed.
+   *
+   * @generated from rpc event.EventService.WatchStatus
+   */
+  watchStatus: {
+    methodKind: "server_streaming";
+    input: typeof WatchStatusRequestSchema;
+    output: typeof StatusResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_event, 0);

@@ -41,6 +41,7 @@ export function createMetrics(store: JobStore): Metrics {
     labelNames: ["cause"],
     registers,
   });
+  const watchers = new Gauge({ name: "event_watchers", help: "Open calls of WatchStatus.", registers });
   const append = new Histogram({
     name: "event_append_duration_seconds",
     help: "Time from handing a batch to the store to its commit.",
@@ -78,6 +79,9 @@ export function createMetrics(store: JobStore): Metrics {
           break;
         case "internal-error":
           internalErrors.inc();
+          break;
+        case "watchers":
+          watchers.set(event.count);
           break;
         case "connection":
           connections.inc({ cause: event.what });

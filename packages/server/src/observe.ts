@@ -22,5 +22,7 @@ export type ServerEvent =
   | { kind: "maintenance-failed"; error: unknown }
   /** The network layer cut or refused something. */
   | { kind: "connection"; what: string; error?: unknown }
+  /** So many calls of WatchStatus are open. */
+  | { kind: "watchers"; count: number }
   | { kind: "draining" }
   | { kind: "drained"; forced: boolean };

@@ -19,6 +19,8 @@ export interface ServerOptions {
   maxPendingBytes?: number;
   /** Jobs that may wait in the store; at this number new events are UNAVAILABLE. Default 2,000,000. */
   maxQueuedJobs?: number;
+  /** Calls of WatchStatus at once; more are UNAVAILABLE. Default 10,000. */
+  maxWatchers?: number;
   /** What one client may take of the network layer, and all of them together. */
   limits?: Partial<Limits>;
   /** Whether ordinary unary calls are served past connect, which costs far less. Default true. */
@@ -48,6 +50,7 @@ export function resolveOptions(options: ServerOptions): Required<ServerOptions> 
     maxPendingEvents: 20_000,
     maxPendingBytes: 64 * 1024 * 1024,
     maxQueuedJobs: 2_000_000,
+    maxWatchers: 10_000,
     policy: { workerLostLimit: 3, keepMs: { SUCCEEDED: 7 * day, CANCELLED: 7 * day, DEAD: 30 * day } },
     limits: {},
     fastPath: true,
@@ -63,6 +66,7 @@ export function resolveOptions(options: ServerOptions): Required<ServerOptions> 
   check("maxPendingEvents", resolved.maxPendingEvents, 1000, 10_000_000);
   check("maxPendingBytes", resolved.maxPendingBytes, 8 * 1024 * 1024, 2 ** 40);
   check("maxQueuedJobs", resolved.maxQueuedJobs, 1, Number.MAX_SAFE_INTEGER);
+  check("maxWatchers", resolved.maxWatchers, 1, 1_000_000);
   check("lameDuckMs", resolved.lameDuckMs, 0, 600_000);
   check("graceMs", resolved.graceMs, 0, 600_000);
   check("hardLimitMs", resolved.hardLimitMs, resolved.lameDuckMs + resolved.graceMs, 3_600_000);

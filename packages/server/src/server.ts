@@ -17,6 +17,7 @@ import { resolveOptions, type ServerOptions } from "./options.ts";
 import { watchQueueDepth } from "./admission/queue-depth.ts";
 import { type Readiness, watchReadiness } from "./readiness.ts";
 import { retryLater } from "./retry-info.ts";
+import { createWatchers } from "./events/watchers.ts";
 import { verdictLimits, workerRoutes } from "./workers/worker-routes.ts";
 
 /** The service on its port. */
@@ -59,10 +60,16 @@ export function createServer(given: ServerOptions): EventServer {
     early: store.caps.exclusive,
     run: (ids) => store.get(ids),
   });
+  const watchers = createWatchers(store, {
+    maxWatchers: options.maxWatchers,
+    changed: (count) => observe({ kind: "watchers", count }),
+    signal: background.signal,
+  });
   const events = createEventRoutes({
     ...options,
     ingest,
     jobs,
+    watchers,
     caps: store.caps,
     draining: draining.signal,
   });
@@ -105,6 +112,7 @@ export function createServer(given: ServerOptions): EventServer {
     listener.stop();
     draining.abort();
     claims.drain();
+    watchers.drain();
     const reason = retryLater("the server is shutting down; call again");
     const grace = setTimeout(() => shutdown.abort(reason), options.graceMs);
     await listener.closed;

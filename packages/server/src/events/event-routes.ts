@@ -7,17 +7,24 @@ import { type EventAnswersContext, createEventAnswers, maxBatchEvents, tenant } 
 import { ingestStream } from "./ingest-stream.ts";
 import { jobStatus } from "./job-status.ts";
 import { storeStatus } from "../store-status.ts";
+import { watchStatus } from "./watch-status.ts";
+import type { Watchers } from "./watchers.ts";
 
 /** What the EventService needs. */
 export interface EventServiceContext extends EventAnswersContext {
   /** Looks jobs up; requests that come while a lookup is under way share the next. */
   jobs: Batcher<string, Job | null>;
+  /** Follows jobs. */
+  watchers: Watchers;
   /** Aborted when open streams may read no more. */
   draining: AbortSignal;
 }
 
 /** How long an IngestStream may be silent, in ms. */
 const streamIdleMs = 60_000;
+
+/** After this long without a change a watcher gets the last message again, in ms: shorter than proxies wait. */
+const silenceMs = 15_000;
 
 /** event.EventService. */
 export interface EventRoutes {
@@ -28,7 +35,7 @@ export interface EventRoutes {
 
 /** The handlers of event.EventService, and what they want to know before a request is received. */
 export function createEventRoutes(context: EventServiceContext): EventRoutes {
-  const { ingest, jobs, draining, observe } = context;
+  const { ingest, jobs, watchers, draining, observe } = context;
   const answers = createEventAnswers(context);
   const batches = createBatchGate(ingest.room, {
     maxEvents: maxBatchEvents,
@@ -55,6 +62,12 @@ export function createEventRoutes(context: EventServiceContext): EventRoutes {
         });
         return jobStatus(jobId, job?.tenant === tenant ? job : undefined);
       },
+      watchStatus: (request, caller) =>
+        watchStatus(request, {
+          follower: watchers.follow(request.jobId, caller.signal),
+          mayKnow: (job) => job.tenant === tenant,
+          silenceMs,
+        }),
     });
   const gate = (method: DescMethod) => {
     if (method === EventService.method.ingestBatch) batches.enter();
