@@ -1,7 +1,7 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { type EventResponse, EventService, type StatusResponse } from "@event-ingestion/api";
 import { sendByBatch, sendByStream } from "./batch-sender.ts";
-import { callWithRetries, pause } from "./call.ts";
+import { callWithRetries } from "./call.ts";
 import {
   type IngestedItem,
   type IngestManyOptions,
@@ -11,12 +11,12 @@ import {
 import { findProblem, type NewEvent, toRequest } from "./new-event.ts";
 import {
   type CallOptions,
-  checkInteger,
-  checkTimeout,
   type EventClientOptions,
   resolveOptions,
   type WaitOptions,
 } from "./options.ts";
+import { createWait } from "./wait.ts";
+import { watchJob } from "./watch.ts";
 import { createStreamSupport } from "./stream-support.ts";
 
 /** What became of one event. */
@@ -52,16 +52,21 @@ export interface EventClient {
   /** Where a job stands; an unknown id has the status "not found". */
   status(jobId: string, options?: CallOptions): Promise<StatusResponse>;
   /**
-   * Asks for the status until it is not "processing" any more: "done", "failed", "cancelled" or "not found". It asks a
-   * last time when `timeoutMs` are over.
+   * Follows a job: its state now, then every change, and the end. A watch that breaks goes on where it was. A reader that
+   * is slow gets the newest state, not those between. `timeoutMs` bounds the whole watch; default: until the job has ended.
+   *
+   * @throws ConnectError DEADLINE_EXCEEDED after `timeoutMs`, UNAVAILABLE if the last try failed, UNIMPLEMENTED by a server
+   * that cannot watch.
+   */
+  watch(jobId: string, options?: CallOptions): AsyncIterable<StatusResponse>;
+  /**
+   * Waits until the status is not "processing" any more: "done", "failed", "cancelled" or "not found". Watches the job; asks
+   * again and again where that is not possible, or too many are watched. It asks a last time when `timeoutMs` are over.
    *
    * @throws ConnectError DEADLINE_EXCEEDED if the job is still processing then.
    */
   waitUntilDone(jobId: string, options?: WaitOptions): Promise<StatusResponse>;
 }
-
-/** How long the last question of `waitUntilDone` may take, in ms; a guess. */
-const lastQuestionMs = 1000;
 
 /**
  * A client of the event ingestion service, for servers and browsers.
@@ -104,25 +109,8 @@ export function createEventClient(given: EventClientOptions): EventClient {
 
     status,
 
-    async waitUntilDone(jobId, { signal, timeoutMs, pollMs = 50 } = {}) {
-      checkInteger("pollMs", pollMs, { min: 1, max: 60_000 });
-      if (timeoutMs !== undefined) checkTimeout(timeoutMs);
-      const deadline = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
-      for (let pauseMs = pollMs; ; pauseMs = Math.min(2 * pauseMs, 32 * pollMs)) {
-        const leftMs = Math.ceil(deadline - performance.now());
-        // A timer may end within its last millisecond, so what is left then is no time for a question.
-        const isLast = leftMs <= 1;
-        const askMs = Math.min(isLast ? lastQuestionMs : leftMs, client.timeoutMs);
-        const job = await status(jobId, { signal, timeoutMs: askMs });
-        if (job.status !== "processing") return job;
-        if (isLast) {
-          throw new ConnectError(
-            `job ${jobId} is still processing after ${timeoutMs} ms`,
-            Code.DeadlineExceeded,
-          );
-        }
-        await pause(Math.min(pauseMs, Math.max(0, deadline - performance.now())), signal);
-      }
-    },
+    watch: (jobId, options = {}) => watchJob(service, jobId, { client, ...options }),
+
+    waitUntilDone: createWait({ service, client, status }),
   };
 }

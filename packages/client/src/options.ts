@@ -6,7 +6,7 @@ export interface EventClientOptions {
   /** How to reach the server: a transport of @connectrpc/connect-node or @connectrpc/connect-web. */
   transport: Transport;
   /**
-   * Whether `ingestMany` may use IngestStream. It does so once an empty batch was answered on a stream; a way to the
+   * Whether `waitUntilDone` may use WatchStatus, and `ingestMany` IngestStream. It does so once an empty batch was answered on a stream; a way to the
    * server that takes none (browsers, HTTP/1.1, some proxies) is remembered. Default true.
    */
   streaming?: boolean;
@@ -39,7 +39,10 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
   /** How long to wait, in ms, 1 to 2^31 - 1; then DEADLINE_EXCEEDED. Default: until it is done. */
   timeoutMs?: number | undefined;
-  /** First pause between two questions, in ms, 1 to 60,000; doubled up to 32 times as much. Default 50. */
+  /**
+   * First pause between two questions where the job is not watched, in ms, 1 to 60,000; doubled up to 32 times as much.
+   * Default 50.
+   */
   pollMs?: number | undefined;
 }
 
