@@ -9,12 +9,7 @@ import {
   resolveManyOptions,
 } from "./ingest-many.ts";
 import { findProblem, type NewEvent, toRequest } from "./new-event.ts";
-import {
-  type CallOptions,
-  type EventClientOptions,
-  resolveOptions,
-  type WaitOptions,
-} from "./options.ts";
+import { type CallOptions, type EventClientOptions, resolveOptions, type WaitOptions } from "./options.ts";
 import { createWait } from "./wait.ts";
 import { watchJob } from "./watch.ts";
 import { createStreamSupport } from "./stream-support.ts";

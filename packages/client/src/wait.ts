@@ -38,7 +38,10 @@ export function createWait({ service, client, status }: WaitContext): WaitUntilD
   let canWatch = client.streaming;
 
   /** The end of the job; undefined: it has to be asked for, or the time is over. */
-  const watch = async (jobId: string, { signal, timeoutMs }: CallOptions): Promise<StatusResponse | undefined> => {
+  const watch = async (
+    jobId: string,
+    { signal, timeoutMs }: CallOptions,
+  ): Promise<StatusResponse | undefined> => {
     if (!canWatch || watches >= maxWatches) return undefined;
     watches++;
     const unheard = new AbortController();
