@@ -154,6 +154,38 @@ describe("event status", () => {
     expect(JSON.parse(json.stdout)).toMatchObject([{ job_id: id }]);
   });
 
+  test.each(["grpc", "grpc-web", "connect"])(
+    "--watch tells of each change until the end, over %s",
+    async (protocol) => {
+      const { event, begin, store } = await setup();
+      const { stdout } = await event(["ingest", "-d", "x"]);
+      const { job_id: id }: { job_id: string } = JSON.parse(stdout);
+      const { child, ended } = begin("status", "--watch", id, "--protocol", protocol);
+      const session = await store.openSession("worker", 30_000);
+      child.stdout?.once("data", async () => {
+        const [leased] = await store.claim(session, 1);
+        if (leased !== undefined) await store.settle(session, [{ ...leased, as: "dead", error: "no" }]);
+      });
+      const lines = (await ended).stdout.trim().split("\n");
+      const states = lines.map((line): string => JSON.parse(line).state);
+      expect(states.at(0)).toBe("JOB_STATE_QUEUED");
+      expect(states.at(-1)).toBe("JOB_STATE_DEAD");
+    },
+  );
+
+  test("--watch of an id that is unknown has exit code 3, of too many a reason", async () => {
+    const { event } = await setup();
+    expect(await event(["status", "--watch", "unknown", "--output", "text"])).toMatchObject({
+      code: 3,
+      stdout: "unknown not found\n",
+    });
+    const ids = Array.from({ length: 51 }, (_, n) => `job-${n}`);
+    expect(await event(["status", "--watch", ...ids])).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining("--watch takes at most 50 ids, got 51"),
+    });
+  });
+
   test("does not mind a reader that has seen enough", async () => {
     const { begin } = await setup();
     const { child, ended } = begin("status", ...Array.from({ length: 2000 }, (_, n) => `job-${n}`));

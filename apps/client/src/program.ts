@@ -145,12 +145,26 @@ function addIngest(program: Command, runner: Runner): void {
     );
 }
 
+/** Each is a stream of the one connection. */
+const maxWatched = 50;
+
 function addStatus(program: Command, runner: Runner): void {
   program
     .command("status")
     .description("show the status of jobs; exit code 3 if one is not found")
     .argument("<id...>", "ids of jobs")
-    .action((ids: string[], _flags: unknown, command: Command) => runner(command, () => ids, status));
+    .option("--watch", `follow them, at most ${maxWatched}, until they have ended: a line for each change`)
+    .action((ids: string[], { watch = false }: { watch?: boolean }, command: Command) =>
+      runner(
+        command,
+        (reader) => {
+          if (watch && ids.length > maxWatched)
+            reader.wrong(`--watch takes at most ${maxWatched} ids, got ${ids.length}`);
+          return { ids, watch };
+        },
+        status,
+      ),
+    );
 }
 
 function addDemo(program: Command, runner: Runner): void {

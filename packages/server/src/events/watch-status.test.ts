@@ -182,7 +182,7 @@ test("a store that cannot be read ends a watch with UNAVAILABLE, not with a stat
   }));
   const refused = await refusal(all(client.watchStatus({ jobId: await accept(client) })));
   expect(refused.code).toBe(Code.Unavailable);
-  expect(refused.rawMessage).toContain("watch again");
+  expect(refused.rawMessage).toContain("call again");
   expect(refused.findDetails(RetryInfoSchema)).toHaveLength(1);
 });
 

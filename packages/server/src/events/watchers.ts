@@ -84,7 +84,7 @@ export function createWatchers(
       const jobs = await store.get(ids);
       for (const [at, id] of ids.entries()) tell(places.get(id), jobs[at] ?? null);
     } catch (error) {
-      for (const id of ids) end(places.get(id), storeStatus(error, "watch again"));
+      for (const id of ids) end(places.get(id), storeStatus(error, "read"));
     }
   };
 
@@ -104,7 +104,7 @@ export function createWatchers(
     follow(jobId, caller) {
       if (isDraining) throw draining();
       if (count >= maxWatchers)
-        throw retryLater("too many calls watch jobs; watch again, or ask for the status");
+        throw retryLater("too many calls watch jobs; call again, or ask for the status");
       const id = jobId.toLowerCase();
       const place = createPlace(caller, () => remove(id, place));
       const others = places.get(id) ?? new Set();
@@ -120,7 +120,7 @@ export function createWatchers(
   };
 }
 
-const draining = () => retryLater("the server is shutting down; watch again");
+const draining = () => retryLater("the server is shutting down; call again");
 
 function tell(followers: Iterable<Place> = [], job: Job | null): void {
   for (const place of followers) {
