@@ -27,7 +27,7 @@ const tries = 3;
 describe("h2spec", needs("h2spec"), () => {
   test("nothing fails on our port that does not fail on a bare server of Node, but what is known", async () => {
     const server = await startServer({ env: { STORE_URL: "sqlite::memory:" } });
-    onTestFinished(() => server.stop());
+    onTestFinished(async () => void (await server.stop()));
     const bare = await startBare();
     const [ours, theirs] = await Promise.all([failuresOf(server.port), failuresOf(bare)]);
     expect([ours.cases, theirs.cases]).toEqual([145, 145]);
@@ -43,7 +43,10 @@ describe("h2spec", needs("h2spec"), () => {
 
 /** The port of a server that says yes to everything. */
 async function startBare(): Promise<number> {
-  const server = createServer((_request, response) => response.end("yes")).on("sessionError", () => undefined);
+  const server = createServer((_request, response) => response.end("yes")).on(
+    "sessionError",
+    () => undefined,
+  );
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(() => void server.close());
@@ -53,13 +56,18 @@ async function startBare(): Promise<number> {
 }
 
 /** The cases of some sections, or of all, that fail at a port, as SECTION: TITLE. */
-async function failuresOf(port: number, sections: string[] = []): Promise<{ cases: number; failed: string[] }> {
+async function failuresOf(
+  port: number,
+  sections: string[] = [],
+): Promise<{ cases: number; failed: string[] }> {
   using dir = tempDir();
   const report = join(dir.path, "report.xml");
   const flags = ["--host", "127.0.0.1", "--port", String(port), "--junit-report", report];
   // It exits with 1 if a case fails; without a report the next line does.
   await run("h2spec", [...flags, ...new Set(sections)]).catch(() => undefined);
-  const found = readFileSync(report, "utf8").matchAll(/<testcase package="(.*?)" classname="(.*?)".*?>\s*<(.)/g);
+  const found = readFileSync(report, "utf8").matchAll(
+    /<testcase package="(.*?)" classname="(.*?)".*?>\s*<(.)/g,
+  );
   const cases = [...found].map(([, section, title, next]) => ({ name: `${section}: ${title}`, next }));
   return { cases: cases.length, failed: cases.filter(({ next }) => next === "e").map(({ name }) => name) };
 }

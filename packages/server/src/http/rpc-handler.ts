@@ -16,6 +16,7 @@ import { clientError, hideError, hideErrors, type RpcFailure } from "./connect/h
 import { inTwo } from "./large-answer.ts";
 import { type Intake, type IntakeLimits, receive, unpacked } from "./connect/intake.ts";
 import { type Limits, resolveLimits } from "./limits.ts";
+import { discardedMessages } from "./linger.ts";
 import type { ConnectionEvent } from "./connection-event.ts";
 import type { NodeHandler, NodeRequest, NodeResponse } from "./node-handler.ts";
 import { meteredGzip } from "./connect/metered-gzip.ts";
@@ -99,6 +100,7 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
   });
   const deadline = createReceiveDeadline({
     receiveMs: limits.receiveMs,
+    maxDiscardedBytes: discardedMessages * limits.readMaxBytes,
     expired,
     ...(shutdownSignal && { shutdownSignal }),
   });

@@ -6,6 +6,8 @@ import type { NodeRequest, NodeResponse } from "../node-handler.ts";
 export interface ReceiveDeadlineOptions {
   /** From the header of a request to its last byte, in ms. */
   receiveMs: number;
+  /** How much of a request over HTTP/2 is read and thrown away once it is answered. */
+  maxDiscardedBytes: number;
   /** Aborted when no request may be waited for any more. */
   shutdownSignal?: AbortSignal;
   /** A request was cut because it did not arrive in time. */
@@ -20,14 +22,14 @@ export type ReceiveDeadline = (request: NodeRequest, response: NodeResponse, cli
  * is cut as never processed, whatever the protocol: clients may send it again.
  */
 export function createReceiveDeadline(options: ReceiveDeadlineOptions): ReceiveDeadline {
-  const { receiveMs, shutdownSignal, expired } = options;
+  const { receiveMs, maxDiscardedBytes, shutdownSignal, expired } = options;
   const receiving = new Set<NodeRequest>();
   shutdownSignal?.addEventListener("abort", () => {
     for (const request of receiving) if (!received(request)) cut(request, constants.NGHTTP2_REFUSED_STREAM);
   });
 
   return (request, response, clientStream) => {
-    if ("stream" in response) endEarly(response.stream);
+    if ("stream" in response) endEarly(response.stream, request.headers, maxDiscardedBytes);
     if (clientStream) return;
     receiving.add(request);
     const expire = () => {

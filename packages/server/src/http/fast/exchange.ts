@@ -36,8 +36,8 @@ export interface Exchange {
   /** Begins to read the body. */
   read(): void;
   answer(answer: Answer): void;
-  /** Ends it once an answer has left that was given before the whole body had come. */
-  endEarly(): void;
+  /** Ends it after an answer that was given before the whole body had come; of the rest `maxBytes` are read. */
+  endEarly(maxBytes: number): void;
   /** Ends it without an answer; the code is for HTTP/2. */
   cut(code: number): void;
 }
@@ -189,8 +189,8 @@ export class Http2Exchange implements Exchange {
     stream.end(body);
   }
 
-  endEarly(): void {
-    endEarly(this.#stream);
+  endEarly(maxBytes: number): void {
+    endEarly(this.#stream, this.headers, maxBytes);
   }
 
   cut(code: number): void {

@@ -10,6 +10,7 @@ import { timedOut } from "../connect/late-call.ts";
 import { clientError, hideError, type RpcFailure } from "../connect/hide-errors.ts";
 import type { IntakeLimits } from "../connect/intake.ts";
 import type { Limits } from "../limits.ts";
+import { discardedMessages } from "../linger.ts";
 import { type Aborting, CallContext, type CallStart } from "./call-context.ts";
 import type { Answer, Exchange, Receiver } from "./exchange.ts";
 import type { Output, Rpc } from "./rpc.ts";
@@ -176,7 +177,7 @@ export class UnaryCall implements Receiver {
     this.#finish();
     if (this.exchange.received) return;
     this.#receiving?.leave();
-    this.exchange.endEarly();
+    this.exchange.endEarly(discardedMessages * this.#surroundings.limits.readMaxBytes);
   }
 
   #finish(): void {

@@ -1,8 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-
-/** The time, in ms, in which a peer must end a request that is already answered: without sending anything, and in all. */
-const linger = { idleMs: 1000, totalMs: 10_000 };
+import { linger } from "../linger.ts";
 
 /**
  * Reads what still comes of a request over HTTP/1.1 once its answer is written, and throws it away. Left unread, it would

@@ -7,6 +7,7 @@ import { createCleartextServer } from "./cleartext.ts";
 import { discardRest } from "./discard-rest.ts";
 import { watchSessions } from "./http2-sessions.ts";
 import { http2Options, type Limits, resolveLimits } from "../limits.ts";
+import { discardedMessages } from "../linger.ts";
 import type { RpcHandler } from "../rpc-handler.ts";
 import type { NodeHandler } from "../node-handler.ts";
 import { createSpareConnections, spareConnections, type SpareConnections } from "./spare-connections.ts";
@@ -23,9 +24,6 @@ export interface ListenerOptions {
   /** Told what is refused or cut; must not throw. */
   observe?: Observe;
 }
-
-/** How much of a request over HTTP/1.1 is still read after its answer: this many messages of the largest size. */
-const discardedMessages = 4;
 
 interface Address {
   host: string;
