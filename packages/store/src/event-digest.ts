@@ -4,8 +4,8 @@ import { hash } from "node:crypto";
 const digestBytes = 16;
 
 /**
- * Stands for the content of an event, that which decides between DUPLICATE and CONFLICT, where the content itself is not
- * at hand. The length of the type is part of it, so that no other cut of the same bytes has the same digest.
+ * Stands for the content of an event (type and payload), which decides between DUPLICATE and CONFLICT, where the content itself is
+ * not at hand. The length of the type is part of the digest: otherwise the same bytes, divided differently, would have the same one.
  */
 export function eventDigest(type: string, payload: Uint8Array): Uint8Array {
   const typeBytes = Buffer.byteLength(type);

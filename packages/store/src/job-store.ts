@@ -274,8 +274,8 @@ export interface JobSource extends Pick<
 }
 
 /**
- * A claim ends when its jobs come to so many bytes, whatever its `max`. With one job more, and what each has beside its
- * payload, it still fits into a message of 4 MiB.
+ * A claim ends when its jobs reach this many bytes, whatever its `max`. With one job more, and the other fields of each job, it
+ * still fits into a message of 4 MiB.
  */
 export const maxClaimBytes: number = 2.5 * 1024 * 1024;
 

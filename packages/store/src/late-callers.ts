@@ -23,8 +23,8 @@ export interface LateCallers {
 }
 
 /**
- * How often the list is looked through, in ms; a group that is found twice is listened to. Most leave before: making a
- * signal for each call, and listening to it, cost a third of the call's time.
+ * How often the list is checked for groups that wait long, in ms. A group that is found twice gets a listener for its caller's
+ * abort. Most groups leave earlier: a signal and a listener for every call cost a third of the call's time.
  */
 const lookMs = 10;
 

@@ -28,9 +28,9 @@ const weight = 0.125;
 const memoryMs = 1000;
 
 /**
- * Batches that have begun to come in count as if they waited already, as large as batches lately were: to receive and decode
- * one only to refuse it then would cost as much as to accept it. `maxWaitMs` after its begin a batch counts no more: it takes
- * so long because of its client, and slow clients must not keep others out of an idle store.
+ * Batches that are being received count as if they waited already, each as large as recent batches: receiving and decoding a
+ * batch only to refuse it would cost as much as accepting it. A batch counts for `maxWaitMs` only. If it takes longer, its
+ * client is slow, and slow clients must not keep others out of an idle store.
  */
 export function createBatchGate(
   room: Pick<WaitingRoom<never, never>, "fits" | "refuse">,

@@ -16,8 +16,8 @@ export interface IngestStreamOptions {
 }
 
 /**
- * What one stream may have in the works before reading pauses: enough for one commit to run while the next one fills,
- * little enough that several streams fit into what the server lets wait for a commit.
+ * How much of one stream may be unanswered before reading pauses: enough for one commit to run while the next one fills, and
+ * little enough for several streams to fit into the waiting room.
  */
 const window = { batches: 64, events: 2000, bytes: 4 * 1024 * 1024 };
 
@@ -37,10 +37,10 @@ type Step =
  * Stores the batches of one stream, several at once, and answers them in order. Nothing is read while the window is
  * full, it is not the stream's turn, or an answer is not taken, so a producer that does not read its answers has to stop.
  *
- * Whatever ends the reading (the producer, a broken request, idleness, the drain), what was read is answered first.
+ * Whatever ends the reading (the producer, a broken request, idleness, the drain), all batches that were read are answered first.
  *
- * @throws whatever ended the reading or refused the oldest batch without an answer; what is under way behind that one
- * may be stored, unanswered.
+ * @throws the error that ended the reading, or that refused the oldest unanswered batch; later batches under way may be stored
+ * without an answer.
  */
 export async function* ingestStream(
   batches: AsyncIterable<IngestBatchRequest>,

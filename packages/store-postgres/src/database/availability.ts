@@ -10,11 +10,10 @@ const calmMs = 30_000;
 /**
  * Whether the database can be used:
  * - open: everything runs.
- * - crowded: no further connection can be made, mostly since the server has no room for one. Everything runs over those that
- *   there are.
- * - stalled: the disk of the server is full. Appends are refused, the rest is tried.
- * - closed: there is no connection and none can be made, or only to a server that would not keep what was promised.
- *   Everything is refused.
+ * - crowded: no further connection can be made, mostly because the server has no room for one. Everything runs over the existing
+ *   ones.
+ * - stalled: the disk of the server is full. Appends are refused, all other calls are tried.
+ * - closed: there is no connection and none can be made, or only to a server that would break a promise. Everything is refused.
  *
  * A probe makes a connection and commits on it or, if none can be made, commits on one that is there. What it
  * finds is the next state. Probes begin at once and come ever less often, so a database that is down is not pressed, and

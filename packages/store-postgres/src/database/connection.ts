@@ -11,11 +11,11 @@ export interface Statement {
 }
 
 /**
- * What a statement may have done when its answer is lost:
+ * What a lost answer says about a statement:
  * - nothing: it only reads, or the transaction around it did not end.
- * - commits: that is unknown.
- * - promises: that is unknown too, and its answer tells somebody that the commit is safe. So a warning is no answer: a
- *   commit that was cancelled while it waited for a standby is reported as a success with a warning.
+ * - commits: nobody knows whether it was applied.
+ * - promises: nobody knows, either, and its answer tells a caller that the commit is safe. So an answer with a warning does not
+ *   count: Postgres reports a commit that was cancelled while it waited for a standby as a success with a warning.
  */
 export type Effect = "nothing" | "commits" | "promises";
 

@@ -8,9 +8,9 @@ import { incompatible, sqlState } from "./errors.ts";
  * all the time is in them. Instants are milliseconds since 1970, by the database's clock; only the end of a session is in
  * steady time, and the due of a job that ran before has a lead (see clock.ts). meta.clock is the record of that clock.
  *
- * No index says what each session holds: those who ask read lease through, which happens when a session ends. Every claim
- * and settlement would pay for such an index, and each settlement wade through what the session held before the last
- * vacuum, since the planner would prefer it to the ids.
+ * No index has the jobs of each session: when a session ends, all of lease is read. Every claim and settlement would pay for such
+ * an index. Also, the planner would prefer it to the ids, and each settlement would read all index entries of the session since
+ * the last vacuum.
  */
 const version1 = `
 CREATE TABLE ingest.meta (k text PRIMARY KEY, v text NOT NULL);

@@ -18,13 +18,13 @@ const maxUnseenMs = 3_600_000;
 const maxLeaps = 20;
 
 /**
- * The database's clock, as one that somebody may set, or that changes when another server becomes the primary. Each server
- * compares it with the time of its own machine when it maintains. Who first sees that it was set records that for all:
- * - leases are measured in steady time: the clock without what it was set by. Between two looks each server carries on by
- *   its own machine, so a clock that was set a moment ago ends no lease, whoever asks.
- * - dues of retries are ahead of the clock by `leadMs`, which grows by what it is put back, and shrinks by what it is put
- *   forward. A due that a caller named is an instant, and stays one.
- * - retention does not count as time what the clock was put forward by: see `keptSince`.
+ * The database's clock, which somebody may set, and which changes when another server becomes the primary. Each server compares
+ * it with the time of its own machine in `maintain`. The first server that notices a jump records it for all:
+ * - leases are measured in steady time: the clock minus the sum of its jumps. Between two looks each server uses the time of its
+ *   own machine, so a clock that was set a moment ago ends no lease.
+ * - due times of retries are ahead of the clock by `leadMs`. It grows by each jump back, and shrinks by each jump forward. A due
+ *   time that a caller named is an instant and has no lead.
+ * - retention does not count jumps forward as time: see `keptSince`.
  */
 export interface Clock {
   /** In ms; to about a second the same for all servers, and never set. */

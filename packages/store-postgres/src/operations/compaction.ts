@@ -14,14 +14,14 @@ export const lockMs = 500;
 const noMark = "00000000-0000-0000-0000-000000000000";
 
 /**
- * How far a day is on the way to be made anew without the jobs that are due:
+ * The stages of a day whose tables are rewritten without their expired jobs:
  * - open: it is as it was written.
- * - listing: its jobs are looked through by id, up to `mark`. Those to go are noted in gone_DAY and counted, the ids of those
- *   to stay are noted in kept_DAY. Left for old when more stay than go.
- * - listed: all of them. The next step empties the tables and puts back what stays. Only that keeps others from the day,
- *   for a moment that depends on how many stay.
- * - keys: the jobs are gone. Their keys follow, up to that of the job `mark`.
- * - old: done. What is left, or comes to be due later, is dropped job by job.
+ * - listing: its jobs are listed by id, up to `mark`: expired jobs are noted in gone_DAY and counted, the ids of jobs that stay
+ *   in kept_DAY. Left for old when more jobs stay than go.
+ * - listed: all jobs are listed. The next step empties the tables and puts back the jobs that stay. Only this step locks the day,
+ *   for a time that depends on how many jobs stay.
+ * - keys: the expired jobs are gone, and their keys are being deleted; done up to the key of the job `mark`.
+ * - old: done. Jobs that remain, or expire later, are dropped one by one.
  *
  * Each step is a transaction, so a replica can stop anywhere and any other go on.
  */

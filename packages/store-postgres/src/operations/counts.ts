@@ -15,8 +15,8 @@ interface CountsRow {
 }
 
 /**
- * One statement, hence one snapshot. QUEUED is what is left, so that a long queue need not be counted. Leases are read
- * through once: what a session holds is in no index.
+ * One statement, hence one snapshot. QUEUED is computed as the rest, so that a long queue need not be counted. Leases are
+ * read once as a whole, because no index has the jobs of a session.
  */
 const count = {
   name: "counts",

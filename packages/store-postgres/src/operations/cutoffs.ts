@@ -17,8 +17,8 @@ export function isCoarse(keepMs: number): boolean {
 }
 
 /**
- * Jobs that are kept for a day or more are due at the midnight (UTC) after their time, so that most jobs of a day are due
- * together and its tables can be made anew without them; others are due to the millisecond.
+ * Jobs that are kept for a day or more expire at the midnight (UTC) after their time, so that most jobs of a day expire
+ * together and its tables can be rewritten without them. Others expire to the millisecond.
  */
 export function cutoffsAt(history: ClockHistory, keepMs: Policy["keepMs"]): Cutoffs {
   const endedUntil = (keep: number) => {
@@ -29,8 +29,8 @@ export function cutoffsAt(history: ClockHistory, keepMs: Policy["keepMs"]): Cuto
 }
 
 /**
- * What ended until then has been kept for so long. Goes back from leap to leap, and counts the time between them only. A
- * clock that was put back keeps things longer.
+ * The instant before which a job must have ended to have been kept for this time. Goes back from leap to leap, and counts only the
+ * time between them. A clock that was put back keeps jobs longer.
  */
 export function keptSince({ now, leaps }: ClockHistory, keepMs: number): number {
   let [until, left] = [now, keepMs];

@@ -33,8 +33,8 @@ const drop = (day: string) => {
 };
 
 /**
- * Drops some jobs that are due one by one, keys and all. `oldest`: the oldest day that is not old; what goes by days waits
- * until its day is, and while a day is being made anew nothing of it is touched.
+ * Drops some expired jobs one by one, with their keys. `oldest`: the oldest day that is not old yet. Jobs that are dropped by days
+ * wait until their day is old, and nothing of a day is touched while it is being rewritten.
  */
 export async function dropDueJobs(
   query: Query,

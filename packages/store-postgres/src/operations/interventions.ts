@@ -15,8 +15,8 @@ import { addTally, dueNow, now } from "../tables/sql.ts";
 const maxLooks = 20;
 
 /**
- * Cancels run one at a time. A job may slip from lease to queue between two looks, so a cancel looks again and thereby takes
- * locks out of order, which would be deadlocks without this.
+ * Lets cancels run one at a time. A job may move from lease to queue between two looks; then a cancel looks again, and so takes
+ * locks out of order. Two cancels at once could deadlock.
  */
 const oneAtATime = {
   name: "cancel_lock",

@@ -21,8 +21,8 @@ interface Call {
 }
 
 /**
- * Asks the tables of that day: Postgres then plans and locks 3 tables, not those of a month, and has one to look into.
- * For a day that this process does not know all tables are asked, and so they are for one that was dropped meanwhile.
+ * Searches the tables of one day, so that Postgres plans for and locks 3 tables, not those of a month. For a day that this process
+ * does not know, and for one that was dropped meanwhile, it searches all tables.
  */
 export function searchDay<Row extends object>(
   { others, partitions }: Context,

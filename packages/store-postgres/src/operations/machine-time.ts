@@ -1,8 +1,8 @@
 import { uptime } from "node:os";
 
 /**
- * A clock of this machine that nobody sets, in ms from any start. It goes on while the machine sleeps, which the plain one does
- * not; the time since the start of the machine does, but has whole seconds only.
+ * A clock of this machine that nobody sets, in ms from an arbitrary start. Unlike `performance.now`, it goes on while the machine
+ * sleeps: it learns how long from the machine's uptime, which goes on, too, but has whole seconds only.
  */
 export function createMachineTime(): () => number {
   const start = { plainMs: performance.now(), upMs: uptime() * 1000 };

@@ -4,10 +4,10 @@ const slackMs = 1000;
 const wholeEveryMs = 1000;
 
 /**
- * Where the due jobs begin. What was claimed stays in the index until the next vacuum, a minute or a million jobs later, and
- * a claim that began with the first of it would wade through it all. So a claim begins a little before the oldest job of
- * the last one. What came in later with an older time, as by a commit that took long or an import, is found by the claim
- * that begins at the beginning, of which there is one a second.
+ * Where the due jobs begin. Claimed jobs stay in the index until the next vacuum, a minute or a million jobs later, and a claim
+ * that started at the beginning would read all of them. So a claim starts a little before the oldest job of the last claim. Jobs
+ * that come in later with an older time, by a slow commit or an import, are found by the one claim a second that starts at the
+ * beginning.
  */
 export interface QueueHead {
   /** The due time from which on the next claim looks. 0: the beginning. */

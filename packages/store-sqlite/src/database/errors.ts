@@ -3,11 +3,11 @@ import { StoreError, type StoreErrorReason } from "@event-ingestion/store";
 import { resultCode } from "./driver.ts";
 
 /**
- * What an error says about the store:
+ * What an error means for the store:
  * - request: only the one call is wrong; its neighbours in the transaction are not.
  * - stalled: nothing can be written now (no space, a file that became read-only). SQLite has changed nothing.
- * - suspect: the disk failed. After a failed fsync the kernel may have dropped what it could not write and report
- *   success from then on, so this connection is never trusted again.
+ * - suspect: the disk failed. After a failed fsync the kernel may have dropped the data that it could not write, and report
+ *   success from then on. So this connection is never trusted again.
  * - damaged: the file is not what was written.
  */
 export type Severity = "request" | "stalled" | "suspect" | "damaged";

@@ -4,8 +4,8 @@ import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 const chunkBytes = 1024 * 1024;
 
 /**
- * Makes a file with `bytes` of noise from the place `at` on, and brings it to the disk. Noise, since neither a hole nor
- * zeros on a file system that compresses take any space.
+ * Writes a file with `bytes` of noise from the place `at` on, and fsyncs it. It must be noise: a hole takes no space, nor do zeros
+ * on a file system that compresses.
  */
 export function writeNoise(path: string, { bytes, at = 0 }: { bytes: number; at?: number }): void {
   const chunk = randomBytes(chunkBytes);

@@ -39,8 +39,8 @@ export function notePlace(file: string): Place {
 }
 
 /**
- * Leaves an empty log where there is none. SQLite removes the log of a connection that it closes once all is in the
- * database, but a store that is not marked as closed is refused without its log.
+ * Creates an empty log if there is none. SQLite removes the log when it closes a connection and has merged it, but a store that
+ * is not marked as closed is refused without its log.
  */
 export function keepLog(file: string): void {
   try {

@@ -10,8 +10,8 @@ const writeFailed = 10 | (3 << 8);
 const probeBytes = 1024 * 1024;
 
 /**
- * Why a write to the files of the store failed: what the file system says if there is no room, the error itself if not.
- * Finds out by writing to a file beside them, up to where they may reach.
+ * Why a write to the files of the store failed: the file system's error if there is no room, otherwise the error itself. Finds out
+ * by writing to a file beside them, at the place up to which they may grow.
  */
 export function explainWrite(error: unknown, file: string): unknown {
   if (resultCode(error) !== writeFailed) return error;

@@ -21,8 +21,8 @@ const selectClaim = `SELECT ${headColumns}, length(b.payload) AS payload_bytes, 
   FROM job j LEFT JOIN body b USING(seq)`;
 
 /**
- * Hands out due jobs. Fresh ones lie above the cursor in the order of their acceptance: their payloads are read in one
- * piece, and they are leased by one statement. Those with a `run_at` are few and come from their own index.
+ * Hands out due jobs. Fresh jobs lie above the cursor in the order of their acceptance: their payloads are read in one piece, and
+ * one statement leases them. Jobs with a `run_at` are few and come from an index of their own.
  */
 export function createClaim({
   db,

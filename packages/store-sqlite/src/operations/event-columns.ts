@@ -2,8 +2,8 @@ import { type Appended, type JobId, type Leased, type NewEvent, keptTrace } from
 import { type PlainEvent, plainTimestamp } from "../tables/plain-event.ts";
 
 /**
- * Events as they cross threads: a column for each field and all payloads in one piece. A thousand small objects cost
- * more than twice as much to copy.
+ * Events as they cross threads: a column for each field, and all payloads in one piece. Copying a thousand small objects costs
+ * more than twice as much.
  */
 export interface EventColumns {
   tenants: string[];
@@ -144,9 +144,9 @@ export function unpackAppended({ jobIds, duplicates, conflicts }: AppendedColumn
 const maxCarriedAsText = 64 * 1024;
 
 /**
- * The bytes of all parts, as they cost least to send. Few go as text, a character for each byte: an ArrayBuffer in every
- * message is memory outside of the heap, for which V8 collects the old generation ten times as often, and each time
- * drags along what is young. That cost a third of a call.
+ * The bytes of all parts, in the form that is cheapest to send. Few bytes go as text, one character per byte: an ArrayBuffer in
+ * every message is memory outside of the heap, and V8 then collects the old generation, and the young one with it, ten times as
+ * often. That cost a third of a call.
  */
 function carry(parts: readonly Uint8Array[]): Carried {
   const bytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);

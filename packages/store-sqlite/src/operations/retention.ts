@@ -22,12 +22,12 @@ interface AgingRow {
 type KeepMs = Policy["keepMs"];
 
 /**
- * Walks all jobs by `seq`, and so by age, up to those too young to be dropped in any state. Those that stay behind the
- * walk (alive, or kept longer) are looked at again by the next walk. It begins when the first of them may be due, but
- * never before this one is through: jobs at the front that come due all the time must not hide those behind them.
+ * Walks all jobs by `seq`, and so by age, up to the first that is too young to be dropped in any state. Jobs that stay (alive, or
+ * kept longer) are looked at again by the next walk. That begins when the first of them may have expired, but never before this
+ * walk is through: jobs at the front that expire all the time must not hide the jobs behind them.
  *
- * Ages are told by the steady time, so that no setting of the wall clock ends one early. How far a walk goes is told by the
- * wall clock: that decides when a job is looked at, and no more.
+ * Ages are measured in steady time, so that no setting of the wall clock drops a job early. The wall clock decides only how far a
+ * walk goes, and so when a job is looked at.
  */
 export function createRetention(context: StoreContext): Operations["prune"] {
   const { steadyTime, counters } = context;

@@ -24,8 +24,8 @@ export interface Sessions {
 }
 
 /**
- * `deadlines` outlives the connection. A session without one (the store was reopened, or its end was rolled back) has
- * one full ttl from when it is first seen.
+ * `deadlines` outlives the connection. A session without a deadline (the store was reopened, or the session's end was rolled back)
+ * gets one full ttl from the moment when it is first seen.
  */
 export function createSessions(
   db: Database,

@@ -9,8 +9,8 @@ import { type PlacedVerdict, type VerdictColumns, unpackVerdicts } from "./verdi
 type Run = readonly [PlacedVerdict, ...PlacedVerdict[]];
 
 /**
- * Neighbours that succeeded are settled by one statement, if all of them are still held; else, and for everything else,
- * row by row. Either way (session, seq, attempt) is the fence.
+ * Settles neighbouring jobs that succeeded by one statement, if all of them are still held; all other verdicts row by row. Either
+ * way (session, seq, attempt) is the fence.
  */
 export function createSettle(
   { db, clock, steadyTime, counters, changes, sessions, isolatedJobs }: StoreContext,

@@ -4,8 +4,8 @@ import { damaged } from "../database/errors.ts";
 import { formatJobId } from "./job-id.ts";
 
 /**
- * What never changes of a job, payload aside. Select it with `headColumns` from `job j LEFT JOIN body b`: where the body
- * is missing, the row must fail its check and not silently be absent.
+ * The fields of a job that never change, without the payload. Select them with `headColumns` from `job j LEFT JOIN body b`: a row
+ * whose body is missing must fail its check, not silently be absent.
  */
 export interface HeadRow {
   seq: number;

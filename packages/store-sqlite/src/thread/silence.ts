@@ -10,8 +10,7 @@ const tickMs = 500;
 const minSilenceMs = 2 * tickMs;
 
 /**
- * `heard` is told for how long nobody was answered, once that is over: while `canAnswer` says no it goes on, however often
- * the thread wakes.
+ * When a silence is over, `heard` gets its length. A silence goes on while `canAnswer` says no, however often the thread wakes.
  */
 export function createSilence(options: { canAnswer: () => boolean; heard: (ms: number) => void }): Silence {
   const { canAnswer, heard } = options;

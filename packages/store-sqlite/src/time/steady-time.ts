@@ -4,9 +4,9 @@ import type { Clock } from "./clock.ts";
 import type { WaitingJobs } from "../tables/waiting-jobs.ts";
 
 /**
- * The time that has passed, as far as that is certain, in the shape of an instant. It begins with what the wall clock said
- * first, and no setting of the wall clock moves it. While the store is closed it goes on with the machine's uptime, and no
- * further than the wall clock: it stands still while the machine is off.
+ * Steady time: an instant that moves on only by time that has certainly passed. It starts with the first reading of the wall
+ * clock, and no setting of the wall clock moves it. While the store is closed it follows the machine's uptime, but not beyond
+ * the wall clock. It stands still while the machine is off.
  */
 export interface SteadyTime {
   now(): number;

@@ -26,11 +26,11 @@ export interface OutboxOptions {
 }
 
 /**
- * Sends verdicts in the order they came. A call that fails is repeated until `over` aborts; then all is dropped.
+ * Sends verdicts in the order they came. A call that fails is repeated until `over` aborts; then all verdicts are dropped.
  *
- * A verdict that the store calls invalid would be refused for ever, and all others with it. So they go one by one then,
- * and instead of the bad one a plain retry, which says what happened. If even that is invalid, it is dropped: the job
- * is free when the session ends.
+ * The store would refuse an invalid verdict for ever, and all others in the same call. So after such an error verdicts go one by
+ * one, and the invalid one is replaced by a plain retry that says what happened. If even that is invalid, it is dropped: the
+ * job is free when the session ends.
  */
 export function createOutbox({ settings, session, over }: OutboxOptions, onAnswer: () => void): Outbox {
   const { source, observe } = settings;

@@ -24,13 +24,13 @@ type Answer = "ok" | "lost";
 /**
  * Sessions over a source whose answers may be lost.
  *
- * A claim without an answer may have leased jobs that nobody knows of, and they would stay leased for as long as their
- * session is renewed, which is as long as the worker lives. So such a session is retired: the next claim opens another
- * one, the retired one is renewed until what is known of it is settled, and is closed then, which hands the rest back.
- * Its user sees one session all the time; it is lost when one part with known jobs is.
+ * A claim without an answer may have leased jobs that nobody knows of. They would stay leased as long as the worker renews their
+ * session. So that session is retired: the next claim opens another one, and the retired session is renewed until its known
+ * jobs are settled. Then it is closed, which hands the unknown jobs back. The user sees one session with several parts; it is lost
+ * when a part with known jobs is lost.
  *
- * A settlement may take several requests: one for each part, and more for what is too large for one. If one of them fails,
- * the whole call does, and the answers to those before it wait until it is repeated.
+ * A settlement may take several requests: one for each part, and more if one would be too large. If one of them fails, the whole
+ * call fails, and the answers to the requests before it are kept until it is repeated.
  */
 export function relaySessions(source: JobSource): JobSource {
   const wholes = new WeakMap<Session, Whole>();

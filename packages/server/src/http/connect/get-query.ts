@@ -4,7 +4,7 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { type Inspect, notUtf8 } from "../inspect/inspect.ts";
 
 /**
- * Inspects the message of a GET, which is in its query. One that is compressed is inspected once it is unpacked.
+ * Inspects the message of a GET, which is in its query. A compressed message is inspected once it is decompressed.
  *
  * @throws ConnectError as `inspect` does, and for what connect would take for an error of its own or repair silently: a
  * message that is not base64, and a query that is no UTF-8.

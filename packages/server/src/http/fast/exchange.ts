@@ -119,9 +119,9 @@ export interface Leaving {
 const exchange = Symbol("exchange");
 
 /**
- * A stream that is served. Node's streams of HTTP/2 live on for a while after their end, and what they, or functions that
- * listen to them, hold on to has to be copied by the garbage collector: it cost a call a third of its time. So they hold
- * their exchange only while it is open.
+ * A stream that is served. It refers to its exchange only while that is open: Node's streams of HTTP/2 live on for a while after
+ * their end, and the garbage collector has to copy everything that they and their listeners refer to. That cost a call a third
+ * of its time.
  */
 interface Served extends ServerHttp2Stream {
   [exchange]?: Http2Exchange | undefined;

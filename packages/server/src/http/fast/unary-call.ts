@@ -38,10 +38,10 @@ export interface UnaryCallStart extends CallStart {
 /**
  * The course of a call: it is received, handled, and over.
  *
- * While it is received its bytes are kept and counted, and it stands under a deadline. It leaves this state with its last
- * byte, or with an answer as soon as it is certain that it cannot be served; then its exchange ends once the answer has
- * left, and what still comes is thrown away. While it is handled its bytes count. It is over once
- * it is answered or its client goes away, whatever comes first; what comes later changes nothing.
+ * - received: its bytes are kept and counted, under a deadline. Left with the last byte; or with an error as soon as it is certain
+ *   that the call cannot be served. Then its exchange ends once the answer has left, and the rest of the request is discarded.
+ * - handled: its handler runs, and its bytes still count.
+ * - over: it is answered, or its client has gone, whatever came first. Later events change nothing.
  */
 export class UnaryCall implements Receiver {
   readonly exchange: Exchange;

@@ -18,8 +18,8 @@ export interface SpareConnections {
 }
 
 /**
- * At the limit of connections a server is healthy, and has to be able to say so: else it is restarted. So a few more are
- * taken, for `spareMs` each, on which only probes are answered: GET and HEAD, and the health check of gRPC.
+ * A server at its limit of connections is healthy and must be able to say so; otherwise it would be restarted. So it accepts a few
+ * more connections, for `spareMs` each, and answers only probes on them: GET and HEAD, and the health check of gRPC.
  */
 export function createSpareConnections(
   spareMs: number,

@@ -20,9 +20,9 @@ export interface StallGuard {
 const bytesPerMs = 32;
 
 /**
- * A peer that never reads would keep its stream for ever as long as it answers pings. So one write may take `stallMs`
- * and its size at 32 kB/s. What counts is the time since the last write completed, not whether less is unsent than
- * before: that would cut a slow reader of equal messages.
+ * Cuts peers that never read, which would keep their stream for ever as long as they answer pings. One write may take `stallMs`
+ * plus the time for its size at 32 kB/s. The time counts from the last completed write. The number of unsent bytes would not do:
+ * it does not shrink for a slow reader of equal messages.
  */
 export function createStallGuard(stallMs: number, stalled: () => void): StallGuard {
   /** With the time of their last progress. */
