@@ -9,8 +9,8 @@ export interface BatcherOptions<T, R> {
   /** Calls that run at once. */
   concurrency: number;
   /**
-   * Whether one more may be handed over early, to begin as soon as another ends. For what queues such a call at no cost: where
-   * a deadline runs from the call on, it would run while the call waits. Default: false.
+   * Whether one more call may be handed over early, to begin as soon as another ends. Only for a store that queues such a call at
+   * no cost: a deadline that starts with the call would run while the call waits. Default: false.
    */
   early?: boolean;
   /** Items in one call. A larger group is refused. */
@@ -56,8 +56,8 @@ const minEarly = 8;
  *   in it (`schedule`), so an idle service adds no delay.
  * - busy: `concurrency` calls are under way. Groups wait, and leave together as soon as a call ends: the size of a call
  *   follows the arrival rate times the duration of a call.
- * - early: busy, with `early` one call more is handed over. It is made of as many small groups as the last call had, and
- *   begins as soon as the last one ends, not when this thread has found the time to hear of the end.
+ * - early (only with `early`): busy, and one more call is handed over. It has as many small groups as the last call had, and
+ *   begins as soon as the last call ends, even before this thread notices the end.
  * - closed: what waits still leaves; nothing new is taken. `drained` resolves when nothing waits and nothing is under way.
  */
 export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R> {
@@ -94,7 +94,7 @@ export function createBatcher<T, R>(options: BatcherOptions<T, R>): Batcher<T, R
     setImmediate(() => (isLongCall = true));
     void call(options.run, groups).then((answer) => {
       underWay--;
-      // First, so that the store works on while the answers are made; but calls that end at once must leave others a turn.
+      // First, so that the store goes on while the answers are made. But calls that end at once must let other work run.
       if (isLongCall) pump();
       else schedule();
       answer();

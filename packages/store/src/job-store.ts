@@ -69,8 +69,8 @@ export interface Job {
   maxAttempts: number;
   acceptedAt: number;
   /**
-   * When a QUEUED job is due. Set if it is scheduled, waits for a retry or was given back. A delay lasts as long as it was
-   * meant to, so where it ends moves with the engine's clock when that is set.
+   * When a QUEUED job is due. Set if it is scheduled, waits for a retry or was handed back. A delay keeps its length when the
+   * engine's clock is set, so this instant then moves along with the clock.
    */
   nextAttemptAt?: number;
   /** Set in the terminal states. */
@@ -106,8 +106,8 @@ export interface Leased {
   jobId: JobId;
   attempt: number;
   /**
-   * Attempts of the current budget that failed before this one, lost workers included: what a growing delay counts. A
-   * release is no failure, and a redrive begins at 0 again.
+   * The number of attempts in the current budget that failed before this one, including lost workers: the delay of a retry grows
+   * with it. A release is no failure, and a redrive begins at 0 again.
    */
   failures: number;
   acceptedAt: number;
@@ -115,9 +115,9 @@ export interface Leased {
 }
 
 /**
- * What became of an attempt. `retry` ends DEAD when the budget is spent, CANCELLED when that was asked for. `release`
- * hands a job back unrun: it uses up an attempt number but not the budget. Errors are cut to 4,096 bytes and freed
- * of U+0000; a result is at most 64 KiB.
+ * The outcome of an attempt. `retry` makes the job DEAD when its budget is spent, and CANCELLED when somebody asked to cancel it.
+ * `release` hands a job back unrun: it uses up an attempt number, but not the budget. Errors are cut to 4,096 bytes, and U+0000 is
+ * removed from them; a result is at most 64 KiB.
  */
 export type Verdict = { jobId: JobId; attempt: number } & (
   | { as: "succeeded"; result?: Uint8Array }
@@ -135,7 +135,7 @@ export interface Session {
 
 /** What a store can do, and how much of it at once. */
 export interface Caps {
-  /** Proven against the engine when it was opened, never assumed. */
+  /** How far an accepted event is safe. Checked against the engine when the store is opened, never assumed. */
   durability: "replica-fsync" | "fsync" | "memory";
   /** No other process writes: `hints` misses no change, or says "all". */
   exclusive: boolean;
@@ -176,7 +176,7 @@ export interface Counts {
   byState: Record<State, number>;
   /** QUEUED jobs that are not due yet. */
   scheduled: number;
-  /** Since when the oldest due job waits. */
+  /** The instant from which the oldest due job waits. */
   oldestReadyAt?: number;
   asOf: number;
   /** Open sessions with the number of jobs each holds. */
@@ -195,19 +195,19 @@ export interface Policy {
 export interface JobStore {
   readonly caps: Caps;
   /**
-   * Whether appends can succeed now, and why not. Reads may work while this is false. A reason while it is true: the store
-   * works, but with less than it wants.
+   * Whether appends can succeed now, and if not, why. Reads may work while `writable` is false. A reason while it is true means
+   * that the store works, but with restrictions.
    */
   readonly health: { readonly writable: boolean; readonly reason?: string };
   /**
    * Resolves with the reason when the store has ended without being closed (its thread died): every call fails from
-   * then on, and only opening it anew helps. Never rejects. Absent: such a store comes back by itself.
+   * then on, and only opening it anew helps. Never rejects. Absent: the store always recovers by itself.
    */
   readonly ended?: Promise<StoreError>;
 
   /** Stores key, job and queue entry of every new event, in one commit for all. Refuses the whole batch if one event breaks a rule. */
   append(batch: readonly NewEvent[]): Promise<Appended[]>;
-  /** What `append` would answer for keys already stored, else null. Writes nothing; works when full or read-only. */
+  /** For each stored key the answer that `append` would give, otherwise null. Writes nothing; works when full or read-only. */
   lookup(batch: readonly NewEvent[]): Promise<(Appended | null)[]>;
 
   /**
@@ -223,16 +223,16 @@ export interface JobStore {
    *
    * A job that was lost `lossesBeforeIsolation` times may be what kills its workers, so from then on it runs alone: it is
    * handed out as the only one, to a session that holds nothing, and its session gets no other while it holds it.
-   * While such a job is due, the oldest of them goes first, and a session that holds others gets nothing, so that it
-   * will be empty, unless another session takes the job before. "work" is hinted when such a wait is over.
+   * While isolated jobs are due, the oldest of them goes first. A session that holds other jobs then gets nothing, so that it becomes
+   * empty, until it or another session has taken that job. "work" is hinted when such a wait is over.
    */
   claim(session: Session, max: number): Promise<Leased[]>;
-  /** Atomic per item. "lost": that attempt is not this session's any more, and the verdict was dropped. */
+  /** Atomic per item. "lost": the session no longer holds the attempt, and the verdict was dropped. */
   settle(session: Session, verdicts: readonly Verdict[]): Promise<("ok" | "lost")[]>;
   /** Ends the session and releases what it still holds. */
   closeSession(session: Session): Promise<void>;
 
-  /** null: never was, or pruned. */
+  /** null: the id is unknown, or its job is no longer kept. */
   get(ids: readonly JobId[]): Promise<(Job | null)[]>;
   getDetail(id: JobId): Promise<JobDetail | null>;
   find(tenant: string, eventIds: readonly string[]): Promise<(JobId | null)[]>;
@@ -245,7 +245,7 @@ export interface JobStore {
   /** DEAD and CANCELLED jobs run again under the same id, with history and a new budget. */
   redrive(ids: readonly JobId[]): Promise<("queued" | "notTerminal" | "unknown")[]>;
 
-  /** Ends expired sessions and applies retention; what stops one of the two does not stop the other. A bounded amount of work a call; safe from many replicas at once. */
+  /** Ends expired sessions and applies retention; an error in one does not stop the other. Work per call is bounded; many replicas may call at once. */
   maintain(policy: Policy): Promise<{ requeued: number; died: number; pruned: number; more: boolean }>;
   /**
    * For a move to another store: all jobs in the order in which they were accepted, from the first after `after`. At most
@@ -258,7 +258,7 @@ export interface JobStore {
    * job. Absent: nothing can be moved into this store.
    */
   importJobs?(jobs: readonly StoredJob[]): Promise<void>;
-  /** What changed, from now on until the signal aborts or the store ends. Without `caps.exclusive` only this process's part. */
+  /** Hints from now on until the signal aborts or the store ends. Without `caps.exclusive` only about changes by this process. */
   hints(signal: AbortSignal): AsyncIterable<Hint>;
   /** Finishes what is in flight. */
   close(): Promise<void>;
@@ -269,7 +269,7 @@ export interface JobSource extends Pick<
   JobStore,
   "openSession" | "heartbeat" | "settle" | "closeSession" | "hints"
 > {
-  /** As of a store; a source that is further away may wait for work, until the signal aborts. */
+  /** As `claim` of a store. A remote source may wait for work, until the signal aborts. */
   claim(session: Session, max: number, signal?: AbortSignal): Promise<Leased[]>;
 }
 
@@ -284,7 +284,7 @@ export const lossesBeforeIsolation = 2;
 
 /**
  * The `failures` of a claimed attempt. A release raises `maxAttempts` with the attempt number, and a redrive sets it to
- * `budget` above the attempts so far, so what is gone of the budget has failed.
+ * `budget` above the attempts so far, so every used attempt of the budget is a failure.
  *
  * @param budget the attempts that the job was accepted with
  */
@@ -297,8 +297,8 @@ export function failuresBefore(
 }
 
 /**
- * The revision of a job, derived from what it is: every path through the states raises it, since only `claim` raises
- * `attempts` and redriving a CANCELLED job uses up one attempt number.
+ * The revision of a job, computed from its state and attempts. Every path through the states raises it, because only `claim`
+ * raises `attempts`, and redriving a CANCELLED job uses up one attempt number.
  */
 export function revision(job: Pick<Job, "state" | "attempts" | "cancelRequested">): number {
   return 5 * job.attempts + rank(job);

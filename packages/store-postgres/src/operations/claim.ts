@@ -124,13 +124,13 @@ export function releaseLeases(
 
 /** Claims, and the cleaning up after claims whose answers were lost. */
 export interface Claims extends Pick<JobStore, "claim"> {
-  /** Whether the session was kept from claiming until it holds less; asked once. */
+  /** Whether the session got nothing because an isolated job waits for an empty session. Answers once. */
   wasKeptBack: (session: string) => boolean;
   /** Drops what was noted for sessions that have ended, wherever they did. */
   forgetEnded: () => Promise<void>;
   /**
-   * Takes back what was leased by claims whose answers were lost: the session lives on without knowing of it, so nobody
-   * would ever run those jobs.
+   * Takes back jobs leased by claims whose answers were lost: their session lives on without knowing of them, so nobody would ever
+   * run them.
    */
   takeBack: () => Promise<void>;
 }

@@ -57,8 +57,8 @@ export interface OpenOptions {
 }
 
 /**
- * Opens or creates the file at an absolute path and proves it fit for use: nobody else has it, it is ours, of our version
- * and undamaged, and all that it shows is on the disk.
+ * Opens or creates the file at an absolute path and checks it: no other process has it open, it is a store of our version and
+ * undamaged, and all its content is on the disk.
  *
  * @throws StoreError locked, incompatible, corrupt or unavailable; its content is left as it was
  */
@@ -84,7 +84,7 @@ export function openFile(file: string, options: OpenOptions): Database {
 
 function prepare(db: Database, file: string, options: OpenOptions & { hadLog: boolean }): void {
   const { observe, known, hadLog, migrations } = options;
-  // Before anything is read, so that the first read takes the lock for good.
+  // Before anything is read, so that the first read takes the lock and keeps it.
   set(db, "locking_mode", "exclusive");
   const version = identify(db, file, options);
   for (const [name, value] of pragmas) set(db, name, value);

@@ -13,8 +13,8 @@ export interface Medium {
   /** How messages name it. */
   readonly name: string;
   /**
-   * The first time a store that is missing is made. From then on only the store that was open before is opened, which
-   * holds `lastSeq`, the highest that was committed.
+   * Opens the store. The first time, a missing store is created. From then on only the store that was open before is opened: it
+   * must hold `lastSeq`, the highest `seq` that was committed.
    */
   open(lastSeq: number): Database;
   /** Marks it as open, and says who has it open, for the next who tries. */
@@ -24,9 +24,9 @@ export interface Medium {
   /** What an error really says: SQLite does not tell a used up quota from a broken disk. */
   explain(error: unknown): unknown;
   /**
-   * "clean": all is merged, and the store is marked as closed. "failed": the connection is not to be trusted. That SQLite
-   * merges its log when it closes does no harm even then: each commit in its index was synced before it got there, so what
-   * a failed fsync lost is not among them, and what a failed merge wrote is written and synced anew.
+   * "clean": merges the whole log and marks the store as closed. "failed": the connection must not be trusted. SQLite merges its
+   * log even then, which does no harm: only synced commits are in the log's index, so a commit that a failed fsync lost is not
+   * merged, and pages that a failed merge wrote are written and synced again.
    */
   close(db: Database, how: "clean" | "failed"): void;
   readonly reserve: Reserve;

@@ -3,10 +3,10 @@ import { type Database, openMemoryDatabase, pragma, query } from "./driver.ts";
 /** "EVNT": marks a SQLite file as one of ours. */
 export const applicationId = 0x45564e54;
 
-// job is slim and the only table whose rows are updated; a change rewrites its row, so what never changes is in body.
-// run_at is set exactly while a QUEUED job waits for an instant or was given back, session exactly while it is RUNNING.
-// cancel is 1 while a RUNNING job is asked to stop; when a job ends it takes the lead that the wall clock has then over the
-// steady time, by which finished_at is to be understood.
+// job is slim, and the only table whose rows are updated. An update rewrites the row, so fields that never change are in body.
+// run_at is set exactly while a QUEUED job waits for an instant or was handed back, session exactly while it is RUNNING.
+// cancel is 1 while a RUNNING job is asked to stop. When a job ends, cancel stores the lead of the wall clock over the steady
+// time: finished_at minus this lead is the end in steady time.
 const version2 = `
 CREATE TABLE job(
   seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, salt INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 1,

@@ -40,7 +40,7 @@ type Written =
 
 /** All operations over one connection. */
 export interface Engine {
-  /** What committed writes did, until it is cleared. */
+  /** The changes of committed writes, until they are cleared. */
   readonly changes: Changes;
   /** @throws whatever the call does */
   read(call: Call): Outcome;
@@ -53,8 +53,8 @@ export interface Engine {
   /** The highest `seq` that was committed. */
   readonly committedSeq: number;
   /**
-   * What is to be done once, when the process has opened the store: takes over how the clocks were set meanwhile, and ends
-   * what workers of this process held before. The exclusive lock proves that they are gone.
+   * Runs once, when the process has opened the store: takes over settings of the clocks in the meantime, and ends the sessions that
+   * the last process left behind. The exclusive lock proves that its workers are gone.
    */
   start(): void;
   /** Whether the wall clock was set since it was followed. */

@@ -15,9 +15,9 @@ export interface SteadyTime {
   /** Whether the wall clock was set since `follow` was called last. */
   isClockSet(): boolean;
   /**
-   * Takes a setting of the wall clock over, in a transaction. Delays move along with it; `runAt` of an event does not,
-   * since it names an instant. `isStart`: nobody knows how long the store was closed, so only a clock that was put back
-   * moves delays, and none of them lasts longer than it was meant to.
+   * Takes over a setting of the wall clock, in a transaction. Delays move along with the clock; `runAt` of an event does not,
+   * because it names an instant. `isStart`: nobody knows how long the store was closed. So only a clock that was put back moves
+   * delays, and no delay becomes longer.
    */
   follow(isStart?: boolean): void;
   /** Keeps for the next start what the clocks say, once it is old; in a transaction. */
