@@ -4,7 +4,7 @@ import type { StoreContext } from "./operations/store-context.ts";
 import { passRecoveryBarrier } from "./database/recovery-barrier.ts";
 import { createClaims } from "./operations/claim.ts";
 import { openClock } from "./operations/clock.ts";
-import { createMachineTime } from "./operations/machine-time.ts";
+import { createMachineTime, type MachineTime } from "./operations/machine-time.ts";
 import { type Connections, createConnections } from "./database/connections.ts";
 import { createCounts } from "./operations/counts.ts";
 import { createPartitions } from "./tables/partitions.ts";
@@ -48,9 +48,9 @@ export function openPostgresStore(url: string, options: PostgresOptions = {}): P
   return openPostgresStoreBy(createMachineTime(), url, options);
 }
 
-/** The same by another time of this machine: ms that nobody sets. */
+/** The same by the time of another machine. */
 export async function openPostgresStoreBy(
-  machineTime: () => number,
+  machineTime: MachineTime,
   url: string,
   options: PostgresOptions = {},
 ): Promise<JobStore> {

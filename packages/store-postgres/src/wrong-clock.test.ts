@@ -2,7 +2,7 @@ import { needs } from "@event-ingestion/needs";
 import type { JobStore, Policy, Session, StoredJob } from "@event-ingestion/store";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openPostgresStoreBy } from "./postgres-store.ts";
-import { createDatabase, elapse, installClock, setClock } from "./testing/databases.ts";
+import { createDatabase, elapse, installClock, setClock, machineOn } from "./testing/databases.ts";
 import { newEvent, newEvents } from "./testing/events.ts";
 import { execute } from "./testing/postgres-server.ts";
 import { sharedPostgres, sharedServer } from "./testing/shared-server.ts";
@@ -23,7 +23,11 @@ describe("a database whose clock is set while servers run", needs(sharedPostgres
   let other: JobStore;
   let passedMs: number;
   let begun: number;
-  const open = () => openPostgresStoreBy(() => performance.now() + passedMs, url);
+  const open = () =>
+    openPostgresStoreBy(
+      machineOn(() => passedMs),
+      url,
+    );
 
   beforeEach(async () => {
     [passedMs, begun] = [0, 0];

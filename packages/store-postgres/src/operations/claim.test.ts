@@ -2,7 +2,7 @@ import { needs } from "@event-ingestion/needs";
 import type { JobStore, Policy, Session } from "@event-ingestion/store";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openPostgresStore, openPostgresStoreBy } from "../postgres-store.ts";
-import { createDatabase, elapse, installClock } from "../testing/databases.ts";
+import { createDatabase, elapse, installClock, machineOn } from "../testing/databases.ts";
 import { newEvent } from "../testing/events.ts";
 import { sharedPostgres, sharedServer } from "../testing/shared-server.ts";
 
@@ -22,7 +22,10 @@ describe("a session that is kept back for a job that runs alone", needs(sharedPo
     url = await createDatabase(server ?? "");
     await (await openPostgresStore(url)).close();
     await installClock(url);
-    store = await openPostgresStoreBy(() => performance.now() + passedMs, url);
+    store = await openPostgresStoreBy(
+      machineOn(() => passedMs),
+      url,
+    );
   });
   afterEach(() => store.close());
 

@@ -16,7 +16,7 @@ import { acceptedAt, dayOf, isUuid } from "../tables/job-id.ts";
 import { type JobSearch, searchDay, searchJobs } from "./job-search.ts";
 import { plainBytes, uuidArray } from "../database/binary-array.ts";
 import { createQueueHead } from "./queue-head.ts";
-import { dueNow, isDue } from "../tables/sql.ts";
+import { dueNow, isDue, now } from "../tables/sql.ts";
 
 /** Jobs that one claim hands out at most. */
 const maxClaim = 10_000;
@@ -29,23 +29,21 @@ const overheadBytes = 512;
  * it tells whether jobs that run alone keep this session from others. Only if there are such jobs does it matter whether
  * the session is busy. Events come along if they are in the table that is asked.
  */
-const lease: JobSearch = {
-  kind: "claim",
-  textOf: ({ job }) => `WITH s AS (
+const leaseBy = (isDueAt: string, dueAt: string, job: string) => `WITH s AS (
       SELECT FROM ingest.session
       WHERE session_id = $1 AND expires_at > $5 AND $3 <> ALL (refused_claims) FOR SHARE),
     b AS MATERIALIZED (
       SELECT EXISTS (SELECT FROM ingest.lease WHERE session_id = $1 AND lost >= ${lossesBeforeIsolation}) AS lone,
-        CASE WHEN EXISTS (SELECT FROM ingest.queue WHERE run_at <= ${dueNow("$6")} AND lost >= ${lossesBeforeIsolation})
+        CASE WHEN EXISTS (SELECT FROM ingest.queue WHERE run_at <= ${dueAt} AND lost >= ${lossesBeforeIsolation})
           THEN EXISTS (SELECT FROM ingest.lease WHERE session_id = $1) END AS busy),
     alone AS MATERIALIZED (
       SELECT ctid AS tid, * FROM ingest.queue
-      WHERE run_at <= ${dueNow("$6")} AND lost >= ${lossesBeforeIsolation}
+      WHERE run_at <= ${dueAt} AND lost >= ${lossesBeforeIsolation}
         AND EXISTS (SELECT FROM s) AND EXISTS (SELECT FROM b WHERE NOT busy)
       ORDER BY run_at, job_id LIMIT 1 FOR UPDATE SKIP LOCKED),
     company AS MATERIALIZED (
       SELECT ctid AS tid, * FROM ingest.queue
-      WHERE ${isDue("$6")} AND run_at >= $4 AND lost < ${lossesBeforeIsolation} AND EXISTS (SELECT FROM s)
+      WHERE ${isDueAt} AND run_at >= $4 AND lost < ${lossesBeforeIsolation} AND EXISTS (SELECT FROM s)
         AND EXISTS (SELECT FROM b WHERE NOT lone AND busy IS NOT TRUE) AND NOT EXISTS (SELECT FROM alone)
       ORDER BY run_at, job_id LIMIT $2 FOR UPDATE SKIP LOCKED),
     c AS (
@@ -58,7 +56,17 @@ const lease: JobSearch = {
       SELECT job_id, $1, $3, attempts + 1, max_attempts, lost, bytes FROM p)
     SELECT b.lone OR b.busy IS TRUE AS kept_back, p.run_at AS due_at, p.job_id, p.attempts + 1 AS attempt, p.max_attempts, p.lost, j.*
     FROM b LEFT JOIN p ON true LEFT JOIN LATERAL (
-      SELECT tenant, event_id, type, event_ts, max_attempts AS budget, trace, payload FROM ${job} WHERE job_id = p.job_id LIMIT 1) j ON true`,
+      SELECT tenant, event_id, type, event_ts, max_attempts AS budget, trace, payload FROM ${job} WHERE job_id = p.job_id LIMIT 1) j ON true`;
+
+const lease: JobSearch = {
+  kind: "claim",
+  textOf: ({ job }) => leaseBy(`run_at <= ${now}`, now, job),
+};
+
+/** The same while dues are ahead of the clock by $6, which costs each claim a little more. */
+const leaseAhead: JobSearch = {
+  kind: "claim_ahead",
+  textOf: ({ job }) => leaseBy(isDue("$6"), dueNow("$6"), job),
 };
 
 const events: JobSearch = {
@@ -173,9 +181,11 @@ export function createClaims(context: StoreContext): Claims {
   const leaseJobs = async (session: string, max: number): Promise<Leased[]> => {
     const claim = randomInt(2 ** 31);
     const noteUnanswered = () => void unanswered.add({ session, claim });
-    const values = [session, max, claim, head.next(), clock.steady(), clock.leadMs];
+    const ahead = clock.leadMs > 0 ? [clock.leadMs] : [];
+    const values = [session, max, claim, head.next(), clock.steady(), ...ahead];
+    const search = ahead.length > 0 ? leaseAhead : lease;
     const call = { values, effect: "commits" } as const;
-    const rows = await searchDay<ClaimRow>(context, day, lease, call).catch((error: unknown) => {
+    const rows = await searchDay<ClaimRow>(context, day, search, call).catch((error: unknown) => {
       if (error instanceof StoreError && error.outcome === "unknown") noteUnanswered();
       throw error;
     });

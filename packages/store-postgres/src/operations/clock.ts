@@ -1,4 +1,5 @@
 import type { Pool } from "../database/pool.ts";
+import type { MachineTime } from "./machine-time.ts";
 import {
   type ClockReading,
   type ClockRecord,
@@ -41,36 +42,41 @@ export interface Clock {
 interface Look {
   before: number;
   after: number;
+  /** How long the machine had slept by then. */
+  asleepMs: number;
   now: number;
   record: ClockRecord;
 }
 
-/** Looks at the database's clock, and at what is known of it. `machineTime`: ms that nobody sets. */
-export async function openClock(pool: Pool, machineTime: () => number): Promise<Clock> {
+/** Looks at the database's clock, and at what is known of it. */
+export async function openClock(pool: Pool, { awakeMs, asleepMs }: MachineTime): Promise<Clock> {
   const recordLook = (last: Look | undefined): Promise<Look> => {
-    const before = machineTime();
+    const before = awakeMs() + asleepMs();
     return pool.transaction(async (query) => {
       // The clock stands still in a transaction, from its beginning.
-      const after = machineTime();
+      const moment = { before, after: awakeMs() + asleepMs(), asleepMs: asleepMs() };
       await lockRecord(query);
       const { now, record: known } = await readClock(query);
-      const setBy = known === undefined ? 0 : setSince(last, { before, after, now, record: known });
+      const setBy = known === undefined ? 0 : setSince(last, { ...moment, now, record: known });
       const record = nextRecord({ now, record: known }, setBy, last === undefined);
       await writeRecord(query, record, setBy);
-      return { before, after, now, record };
+      return { ...moment, now, record };
     });
   };
   const look = async (last: Look): Promise<Look> => {
-    const before = machineTime();
+    const before = awakeMs() + asleepMs();
     const { now, record } = await readClock(pool.query);
     if (record === undefined) return recordLook(undefined);
-    const found = { before, after: machineTime(), now, record };
+    const found = { before, after: awakeMs() + asleepMs(), asleepMs: asleepMs(), now, record };
     const isRecent = Math.abs(now - record.seen) < recordEveryMs;
     return isRecent && setSince(last, found) === 0 ? found : recordLook(last);
   };
 
   let last = await recordLook(undefined);
-  const now = () => Math.floor(last.now + machineTime() - (last.before + last.after) / 2);
+  const now = () => {
+    const moment = awakeMs() + last.asleepMs;
+    return Math.floor(last.now + moment - (last.before + last.after) / 2);
+  };
   return {
     now,
     steady: () => now() - last.record.setBy,

@@ -1,16 +1,23 @@
 import { uptime } from "node:os";
 
-/**
- * A clock of this machine that nobody sets, in ms from an arbitrary start. Unlike `performance.now`, it goes on while the machine
- * sleeps: it learns how long from the machine's uptime, which goes on, too, but has whole seconds only.
- */
-export function createMachineTime(): () => number {
-  const start = { plainMs: performance.now(), upMs: uptime() * 1000 };
-  let sleptMs = 0;
-  return () => {
-    const plainMs = performance.now();
-    const ahead = uptime() * 1000 - start.upMs - (plainMs - start.plainMs);
-    sleptMs = Math.max(sleptMs, ahead - 1000);
-    return plainMs + sleptMs;
+/** The time of a machine, which nobody sets. */
+export interface MachineTime {
+  /** From any start, in ms. Stands still while the machine sleeps. */
+  awakeMs: () => number;
+  /** How long it has slept since then. Costs some microseconds more. */
+  asleepMs: () => number;
+}
+
+/** The time of this machine. What is known of its sleep has whole seconds, so one second is never taken for sleep. */
+export function createMachineTime(): MachineTime {
+  const start = { awakeMs: performance.now(), upMs: uptime() * 1000 };
+  let asleepMs = 0;
+  return {
+    awakeMs: () => performance.now(),
+    asleepMs() {
+      const ahead = uptime() * 1000 - start.upMs - (performance.now() - start.awakeMs);
+      asleepMs = Math.max(asleepMs, ahead - 1000);
+      return asleepMs;
+    },
   };
 }

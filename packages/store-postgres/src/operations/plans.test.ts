@@ -3,7 +3,7 @@ import type { JobStore, Leased } from "@event-ingestion/store";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { acceptedAt, dayMs, dayOf } from "../tables/job-id.ts";
 import { openPostgresStore, openPostgresStoreBy } from "../postgres-store.ts";
-import { installClock, elapse } from "../testing/databases.ts";
+import { installClock, elapse, machineOn } from "../testing/databases.ts";
 import { newEvents } from "../testing/events.ts";
 import { execute, type PostgresServer, startPostgres } from "../testing/postgres-server.ts";
 import { sharedPostgres } from "../testing/shared-server.ts";
@@ -53,7 +53,10 @@ function plansOn(major: number): void {
     await installClock(url);
     // Statistics of empty tables: to read them through would cost nothing.
     await execute(url, "VACUUM ANALYZE");
-    store = await openPostgresStoreBy(() => performance.now() + passedMs, url);
+    store = await openPostgresStoreBy(
+      machineOn(() => passedMs),
+      url,
+    );
   });
   afterAll(async () => {
     await store.close();

@@ -2,7 +2,7 @@ import { needs } from "@event-ingestion/needs";
 import { storeConformance } from "@event-ingestion/store/conformance";
 import { describe } from "vitest";
 import { openPostgresStore, openPostgresStoreBy } from "../postgres-store.ts";
-import { createDatabase, emptyStore, installClock, elapse } from "./databases.ts";
+import { createDatabase, emptyStore, installClock, elapse, machineOn } from "./databases.ts";
 import { sharedPostgres, sharedServer } from "./shared-server.ts";
 
 /** Declares the conformance suite over a server of that version. All cases share a database, one after the other. */
@@ -23,7 +23,10 @@ export function conformanceOn(major: number): void {
       const url = (database ??= await prepare());
       if (name !== last) await emptyStore(url);
       last = name;
-      return openPostgresStoreBy(() => performance.now() + passedMs, url);
+      return openPostgresStoreBy(
+        machineOn(() => passedMs),
+        url,
+      );
     },
     async elapse(ms: number) {
       await elapse(database ?? "", ms);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { MachineTime } from "../operations/machine-time.ts";
 import { execute } from "./postgres-server.ts";
 
 /** A new, empty database on the server of that URL. */
@@ -32,6 +33,11 @@ export async function installClock(url: string): Promise<void> {
 /** Sets the clock that the database of `url` shows to stores, by so many ms, as somebody might who corrects it. */
 export async function setClock(url: string, byMs: number): Promise<void> {
   await execute(url, `UPDATE clock.moved SET ms = ms + ${Math.round(byMs)}`);
+}
+
+/** The time of a machine on which, beside what really passes, so much time has passed. It never sleeps. */
+export function machineOn(passedMs: () => number): MachineTime {
+  return { awakeMs: () => performance.now() + passedMs(), asleepMs: () => 0 };
 }
 
 /**
