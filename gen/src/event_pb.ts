@@ -233,7 +233,8 @@ export type WatchStatusRequest = Message<"event.WatchStatusRequest"> & {
   jobId: string;
 
   /**
-   * The revision that the caller has already. The first message is left out unless it is newer or the job has ended.
+   * The revision that the caller has already. The first message is left out unless its revision is higher or the job has
+   * ended.
    *
    * @generated from field: uint64 after_revision = 2;
    */
@@ -254,7 +255,8 @@ export type WatchStatusRequestJson = {
   jobId?: string;
 
   /**
-   * The revision that the caller has already. The first message is left out unless it is newer or the job has ended.
+   * The revision that the caller has already. The first message is left out unless its revision is higher or the job has
+   * ended.
    *
    * @generated from field: uint64 after_revision = 2;
    */
@@ -742,14 +744,15 @@ export const EventService: GenService<{
     output: typeof IngestBatchResponseSchema;
   },
   /**
-   * Tells the state of a job now, then after every change, and ends after the message that says how the job ended. The
-   * revision rises from message to message; a reader that is slow gets the newest state, not those between.
+   * Sends the status of a job now and after every change, and ends after the message that says how the job ended. The
+   * revision rises from message to message. A slow reader gets the newest status and skips those in between.
    *
-   * After 15 s without a change the last message is sent again, with the same revision, so that nothing on the way takes
-   * the call for idle: ignore what is not newer. An unknown or pruned id is one message, "not found".
+   * After 15 s without a change the server sends the last message again, with the same revision, so that no proxy closes
+   * the call as idle. The client must ignore a message whose revision is not higher. For an id that is unknown, or whose
+   * job is no longer kept, the only message is "not found".
    *
    * Ends UNAVAILABLE with google.rpc.RetryInfo when the server shuts down, cannot read its store, or has too many
-   * watchers. Call again then with the last revision as after_revision: nothing is missed.
+   * watchers. Then the client should call again with the last revision as after_revision; it misses no change.
    *
    * @generated from rpc event.EventService.WatchStatus
    */

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 
-/** Files that the process has open beside its connections: the store, the log, the connections for probes. */
+/** Open files of the process besides its connections: the store, the log, the connections for probes. */
 const otherFiles = 100;
 
 /**
- * What to say if the process may not open as many files as it may have connections. Nothing if it may, or if the system
- * does not tell; `limits` is what Linux has in /proc/self/limits.
+ * The warning if the process may open fewer files than it may have connections. undefined: the limit is high enough, or the system
+ * does not tell it. `limits` is the content of /proc/self/limits of Linux.
  */
 export function fileLimitWarning(maxConnections: number, limits = readLimits()): string | undefined {
   const [, files] = /^Max open files +(\d+)/m.exec(limits) ?? [];

@@ -24,15 +24,15 @@ export interface WaitContext {
 const lastQuestionMs = 1000;
 
 /**
- * How many jobs are watched at once; others are asked for. A watch holds a stream of the connection that other calls need,
+ * How many jobs are watched at once; the others are polled. A watch holds a stream of the connection that other calls need,
  * and in a browser one of the six connections that it allows over HTTP/1.1.
  */
 const maxWatches = "document" in globalThis ? 2 : 64;
 
-/** A watch that has heard nothing by then, in ms, is no way to wait: something may hold back what the server sends. */
+/** A watch without a message for this long, in ms, is given up for polling: a proxy may hold back the server's messages. */
 const firstMessageMs = 5000;
 
-/** Waits by watching where that is possible, else by asking again and again. */
+/** Waits by watching where that is possible, otherwise by polling. */
 export function createWait({ service, client, status }: WaitContext): WaitUntilDone {
   let watches = 0;
   let canWatch = client.streaming;

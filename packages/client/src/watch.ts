@@ -5,8 +5,8 @@ import { type CallOptions, checkTimeout, type ResolvedOptions } from "./options.
 import { retryDelayMs } from "./retry.ts";
 
 /**
- * A watch that hears nothing for this long is opened anew, in ms: servers send the last message again after 15 s, so the
- * connection is dead, or something on the way holds messages back.
+ * A watch without a message for this long, in ms, is opened anew: servers repeat the last message after 15 s, so the connection is
+ * dead, or a proxy holds messages back.
  */
 const silenceMs = 45_000;
 

@@ -14,8 +14,8 @@ export interface WatchStatusOptions {
 }
 
 /**
- * The state of a job now, then each change, the last one when it has ended. A reader that is slow misses states in between,
- * never the last one.
+ * The state of a job now, then each change; the last one when it has ended. A slow reader misses states in between, never the
+ * last one.
  *
  * @throws ConnectError as the follower does.
  */

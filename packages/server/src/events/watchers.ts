@@ -3,10 +3,10 @@ import type { Job, JobId, JobStore } from "@event-ingestion/store";
 import { retryLater } from "../retry-info.ts";
 import { storeStatus } from "../store-status.ts";
 
-/** One caller that follows one job. */
+/** One caller that watches one job. */
 export interface Follower {
   /**
-   * The newest state of the job that was not given yet; null: there is no such job. Undefined: nothing changed for `ms`.
+   * The newest state of the job, if the caller has not got it yet; null: there is no such job. undefined: no change for `ms`.
    *
    * @throws ConnectError UNAVAILABLE with RetryInfo if the store cannot be read, or during a drain. The signal's reason.
    */
@@ -15,27 +15,27 @@ export interface Follower {
   leave(): void;
 }
 
-/** Everybody who follows a job. */
+/** All callers that watch a job. */
 export interface Watchers {
   /** Follows a job until `leave` or the abort of the signal. @throws ConnectError UNAVAILABLE when too many follow. */
   follow(jobId: JobId, signal: AbortSignal): Follower;
-  /** Ends all who follow, now and later, with UNAVAILABLE: they ask another server. */
+  /** Ends all watches, now and later, with UNAVAILABLE: the callers ask another server. */
   drain(): void;
 }
 
 /** What `createWatchers` takes beside the store. */
 export interface WatchersOptions {
-  /** How many may follow at once. */
+  /** The most watches at once. */
   maxWatchers: number;
-  /** Told how many follow, whenever that changes. */
+  /** Gets the number of watches, whenever it changes. */
   changed: (watchers: number) => void;
-  /** Ends the asking. */
+  /** Ends all lookups. */
   signal: AbortSignal;
 }
 
-/** How often all followed jobs are asked for where other processes change jobs, in ms: their changes give no hints. */
+/** How often all watched jobs are looked up where other processes change jobs, in ms: their changes cause no hints. */
 const sharedPollMs = 250;
-/** The same for a store that hints at every change: a net under what the hints should have told. */
+/** The same for a store that hints at every change, in case a hint was lost. */
 const exclusivePollMs = 5000;
 /** Jobs in one call of the store. */
 const maxLook = 1000;
@@ -49,9 +49,9 @@ interface Place extends Follower {
 }
 
 /**
- * Whoever comes is registered first and then looks at the job, so no change falls in between. After that a look is taken
- * at each job that the store hints at, and at all of them from time to time. Looks are shared: one call of the store for up
- * to a thousand jobs, one call at a time, whoever and however many follow. A follower keeps one state, the newest.
+ * A watcher is registered before its job is looked up, so it misses no change. After that, each job that the store hints at is
+ * looked up, and all jobs from time to time. All watchers share the lookups: one call of the store at a time, for up to a thousand
+ * jobs. A watcher keeps one state, the newest.
  */
 export function createWatchers(
   store: Pick<JobStore, "caps" | "get" | "hints">,
@@ -157,7 +157,7 @@ function createPlace(caller: AbortSignal, remove: () => void): Place {
       remove();
     },
   };
-  // What is freed is freed on abort: a generator that is never resumed reaches no finally.
+  // Frees everything on abort, because a generator that is never resumed reaches no finally.
   const abort = () => {
     remove();
     end([place], caller.reason);
@@ -174,7 +174,7 @@ function woken(place: Place, ms: number): Promise<void> {
   return promise.finally(() => clearTimeout(timer));
 }
 
-/** Tells which jobs may have changed, until the signal aborts. When hints had to be dropped, all may have. */
+/** Marks the jobs that may have changed, until the signal aborts: after the hint "all", every one. */
 async function followHints(
   store: Pick<JobStore, "hints">,
   signal: AbortSignal,

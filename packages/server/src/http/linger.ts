@@ -1,8 +1,8 @@
 /**
- * What a peer gets to end a request that is answered already, over either version of HTTP: so many ms without sending
+ * The time that a peer has to end a request that is already answered, over either version of HTTP, in ms: without sending
  * anything, and in all.
  */
 export const linger = { idleMs: 1000, totalMs: 10_000 } as const;
 
-/** So many of the largest messages are read of such a request, and thrown away. */
+/** How much of such a request is read and discarded: this many messages of the largest size. */
 export const discardedMessages = 4;

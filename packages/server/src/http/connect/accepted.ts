@@ -21,7 +21,7 @@ const encodingFields = [
 ] as const;
 const encodings = ["identity", "gzip"];
 
-/** Says in the answer to a request of a type or a compression that is not taken which ones are; connect does not. */
+/** Lists the accepted types or compressions in the answer to a request with another one; connect does not. */
 export function sayAccepted(answer: UniversalServerResponse, asked: Asked): UniversalServerResponse {
   if (answer.status === 415) return withTypes(answer, asked);
   for (const [encoding, accept] of encodingFields) {
