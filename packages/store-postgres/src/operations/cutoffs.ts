@@ -1,6 +1,6 @@
 import type { Policy } from "@event-ingestion/store";
 import { dayMs } from "../tables/job-id.ts";
-import type { Leap } from "./clock-record.ts";
+import type { Leap } from "../time/clock-record.ts";
 
 /** By the number of each state: jobs that ended before this instant are dropped now. */
 export type Cutoffs = Record<3 | 4 | 5, number>;

@@ -1,5 +1,5 @@
 import type { Caps, Hints } from "@event-ingestion/store";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../time/clock.ts";
 import type { Partitions } from "../tables/partitions.ts";
 import type { Availability } from "../database/availability.ts";
 import type { Pool } from "../database/pool.ts";

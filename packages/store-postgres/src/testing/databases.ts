@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { MachineTime } from "../operations/machine-time.ts";
+import type { MachineTime } from "../time/machine-time.ts";
 import { execute } from "./postgres-server.ts";
 
 /** A new, empty database on the server of that URL. */
