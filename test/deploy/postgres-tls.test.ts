@@ -29,7 +29,7 @@ async function open(parameters: string, host = "localhost"): Promise<unknown> {
   );
   if (reason !== undefined) return reason;
   const ofStores =
-    "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'demanding'";
+    "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'demanding'";
   const rows = await execute(postgres.url(), ofStores);
   await (await opening).close();
   return rows;
