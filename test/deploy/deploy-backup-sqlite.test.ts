@@ -70,7 +70,7 @@ describe("deploy/backup-sqlite.sh", needs("linux"), () => {
     const database = join(dir.path, "events.db");
     await using server = await startServer({ env: { STORE_URL: `sqlite:${database}` } });
     const copying = join(dir.path, "copying");
-    writeFileSync(join(dir.path, "cp"), `#!/bin/sh\n/bin/cp "$@"\n: > ${copying}\nexec sleep 60\n`, {
+    writeFileSync(join(dir.path, "cp"), `#!/bin/sh\n/bin/cp "$@"\n: > '${copying}'\nexec sleep 60\n`, {
       mode: 0o755,
     });
     const folder = join(dir.path, "backup");
