@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { needs } from "@event-ingestion/needs";
 import { describe, expect, test, vi } from "vitest";
-import { connect, jobsByState } from "../support/event-service.ts";
+import { connect, jobsByState, untilReady } from "../support/event-service.ts";
 import { root, startServer } from "../support/server-process.ts";
 import { injecting } from "../support/strace.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -62,6 +62,18 @@ test("a store whose thread died ends the server, so that a supervisor starts it 
   expect(fatal).toMatchObject([
     { msg: "stopping, nothing can be stored any more", reason: "the thread of the store ended" },
   ]);
+});
+
+test("a store in a file whose thread died opens again, with what it held", async () => {
+  using dir = tempDir();
+  const STORE_URL = `sqlite:${dir.path}/events.db`;
+  await using server = await startServer({ env: { ...withMortalStore, STORE_URL } });
+  const { jobId } = await connect(server.url).ingestEvent({ eventId: "dies", type: "die", payload: "x" });
+  expect(await server.stopped).toBe(1);
+
+  await using again = await startServer({ env: { STORE_URL } });
+  await untilReady(again.url);
+  expect(await connect(again.url).getStatus({ jobId })).toMatchObject({ eventId: "dies" });
 });
 
 test("a store that hangs in a call of the system does not keep the server for longer than was promised", async () => {

@@ -9,6 +9,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { once } from "node:events";
 import { relative } from "node:path";
 import { StoreError } from "@event-ingestion/store";
 import { expect, test } from "vitest";
@@ -169,6 +170,41 @@ test("a store that was not closed is refused without its log, by name, until the
   const store = await openSqliteStore(`sqlite:${file}`, small);
   expect(await store.find("", ["first"])).not.toContain(null);
   await store.close();
+});
+
+test.each([
+  ["calls process.exit", "process.exit(3)", 3],
+  ["ends with an error", "setImmediate(() => { throw new Error('nobody catches this') })", 1],
+])("a process that %s leaves a store that opens again with all it held", async (_how, exit, code) => {
+  using folder = tempFolder();
+  const file = folder.file("events.db");
+  await using other = startStoreProcess(
+    `sqlite:${file}`,
+    `await store.append([newEvent("first")]); say("stored"); ${exit};`,
+  );
+  expect(await other.next()).toBe('"stored"');
+  if (other.child.exitCode === null) await once(other.child, "exit");
+  expect(other.child.exitCode).toBe(code);
+  expect(existsSync(`${file}-exited`)).toBe(true);
+  const store = await openSqliteStore(`sqlite:${file}`, small);
+  expect(await store.find("", ["first"])).not.toContain(null);
+  expect(existsSync(`${file}-exited`)).toBe(false);
+  await store.close();
+});
+
+test("a log that is lost after a process has exited and another was killed is missed", async () => {
+  using folder = tempFolder();
+  const file = folder.file("events.db");
+  for (const end of ["process.exit(3)", "setInterval(() => {}, 1000)"]) {
+    await using other = startStoreProcess(
+      `sqlite:${file}`,
+      `await store.append([newEvent(${JSON.stringify(end)})]); say("stored"); ${end};`,
+    );
+    expect(await other.next()).toBe('"stored"');
+    if (end.startsWith("process.exit") && other.child.exitCode === null) await once(other.child, "exit");
+  }
+  rmSync(`${file}-wal`);
+  expect(await refusal(file)).toMatchObject({ reason: "corrupt" });
 });
 
 test("a refused store that is given an empty log, as the message says, opens without what its log held", async () => {

@@ -5,6 +5,7 @@ import { requireAccess } from "./access.ts";
 import { prepareCheckpoint } from "./checkpointer.ts";
 import { type Database, openDatabase, openMemoryDatabase, pragma } from "./driver.ts";
 import { damaged, severity, toStoreError } from "./errors.ts";
+import { settleExit } from "./exit-mark.ts";
 import { makeFolder, syncFile } from "./folders.ts";
 import { type Known, checkIdentity, isSignedOpen } from "./identity.ts";
 import { describeHolder } from "./lock-info.ts";
@@ -67,6 +68,7 @@ export function openFile(file: string, options: OpenOptions): Database {
     if (options.known === undefined) makeFolder(dirname(file));
     refuseEmptied(file, options);
     requireAccess(file);
+    settleExit(file);
     const hadLog = exists(logPathOf(file));
     const db = openDatabase(file, exists(file) ? "existing" : "create");
     try {

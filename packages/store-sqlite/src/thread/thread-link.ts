@@ -1,7 +1,9 @@
 import { Worker } from "node:worker_threads";
 import { StoreError, unavailable } from "@event-ingestion/store";
 import { fromFailure } from "../database/errors.ts";
+import { keepLog } from "../database/place.ts";
 import { type OperationName, type Operations, isWrite } from "../operations/operations.ts";
+import { markOnExit } from "./exits.ts";
 import type { Asked, FirstWords } from "./sqlite-thread.ts";
 import type { Answer, ThreadOptions, Told } from "./thread-store.ts";
 
@@ -46,6 +48,7 @@ export async function startThread(
   const exited = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<StoreError>();
   let refusal: StoreError | undefined;
+  let isAskedToEnd = false;
 
   const ask = (message: Asked) => worker.postMessage(message);
   const refuseCalls = (reason: StoreError) => {
@@ -89,6 +92,15 @@ export async function startThread(
     await exited.promise;
     throw error;
   });
+  const { file } = options;
+  if (file !== undefined) {
+    const callOff = markOnExit(file);
+    worker.once("exit", () => {
+      callOff();
+      // As the thread died, SQLite closed the file, and may have removed the log.
+      if (!isAskedToEnd) keepLog(file);
+    });
+  }
   return {
     call: (name, ...args) => {
       if (refusal !== undefined) return Promise.reject(refusal);
@@ -103,6 +115,7 @@ export async function startThread(
     ended: ended.promise,
     close() {
       if (refusal === undefined) ask("close");
+      isAskedToEnd = true;
       refuseCalls(unavailable("the store is closed"));
       return exited.promise;
     },
