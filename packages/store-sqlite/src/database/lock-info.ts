@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { syncFolderOf } from "./folders.ts";
 
@@ -61,7 +61,7 @@ function isGone(info: string): boolean {
   const [, pid = "", host] = /^pid (\d+) on (\S+) /.exec(info) ?? [];
   if (host !== hostname()) return false;
   // With /proc/locks, a lock that is not there was not that process's.
-  if (read("/proc/locks") !== undefined) return true;
+  if (existsSync("/proc/locks")) return true;
   try {
     process.kill(Number(pid), 0);
     return false;
