@@ -38,8 +38,18 @@ function openStream(client: Client<typeof EventService>, signal?: AbortSignal) {
       else await new Promise<void>((resolve) => (wake = resolve));
     }
   }
-  const call = client.ingestStream(batches(), signal && { signal });
+  const stop = new AbortController();
+  const call = client.ingestStream(batches(), {
+    signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
+  });
   const answers = call[Symbol.asyncIterator]();
+  let answered = 0;
+  const step = async () => {
+    const got = await answers.next();
+    if (got.done === true || ++answered <= taken) return got;
+    stop.abort();
+    throw new Error(`${answered} answers to ${taken} batches`);
+  };
   return {
     /** How many batches the transport took. */
     taken: () => taken,
@@ -53,7 +63,7 @@ function openStream(client: Client<typeof EventService>, signal?: AbortSignal) {
     },
     /** The next answer. */
     async next(): Promise<IngestBatchResponse> {
-      const { done, value } = await answers.next();
+      const { done, value } = await step();
       if (done === true) throw new Error("the stream ended");
       return value;
     },
@@ -61,8 +71,7 @@ function openStream(client: Client<typeof EventService>, signal?: AbortSignal) {
     async rest(): Promise<{ answers: IngestBatchResponse[]; error: unknown }> {
       const got: IngestBatchResponse[] = [];
       try {
-        for (let next = await answers.next(); next.done !== true; next = await answers.next())
-          got.push(next.value);
+        for (let next = await step(); next.done !== true; next = await step()) got.push(next.value);
       } catch (error) {
         return { answers: got, error };
       }
@@ -81,6 +90,17 @@ const stored = (store: JobStore, batches: readonly Batch[]) =>
     "",
     batches.flatMap(({ events }) => events.map(({ eventId = "" }) => eventId)),
   );
+
+/**
+ * The first job ids that are stored and not told in their places. Only these are compared, because to show how 100,000 in
+ * another order differ takes hours, in which no timeout fires.
+ */
+async function misplaced(store: JobStore, answers: IngestBatchResponse[], batches: readonly Batch[]) {
+  const told = jobIds(answers);
+  const ids = await stored(store, batches);
+  expect(told.length).toBe(ids.length);
+  return ids.filter((id, index) => id === null || id !== told[index]).slice(0, 3);
+}
 
 const transports: { name: string; connect: (baseUrl: string) => Transport }[] = [
   { name: "gRPC", connect: (baseUrl) => createGrpcTransport({ baseUrl }) },
@@ -130,7 +150,7 @@ describe.each(transports)("over $name", ({ connect }) => {
     const { answers, error } = await stream.rest();
     expect(error).toBeUndefined();
     expect(answers).toHaveLength(100);
-    expect(jobIds(answers)).toEqual(await stored(store, batches));
+    expect(await misplaced(store, answers, batches)).toEqual([]);
     expect((await store.counts()).byState.QUEUED).toBe(100_000);
   }, 60_000);
 
@@ -160,7 +180,7 @@ describe.each(transports)("over $name", ({ connect }) => {
       rawMessage: "events must be at most 1000, got 1001",
     });
     expect(refused.findDetails(BadRequestSchema)).toHaveLength(1);
-    expect(jobIds(answers)).toEqual(await stored(store, [batch(1), batch(2)]));
+    expect(await misplaced(store, answers, [batch(1), batch(2)])).toEqual([]);
     expect(await store.find("", ["3-0"])).toEqual([null]);
   });
 
@@ -170,7 +190,7 @@ describe.each(transports)("over $name", ({ connect }) => {
     stream.send(batch(1), batch(2, 5, "x".repeat(1024 * 1024)));
     const { answers, error } = await stream.rest();
     expect((await refusal(Promise.reject(error))).code).toBe(Code.ResourceExhausted);
-    expect(jobIds(answers)).toEqual(await stored(store, [batch(1)]));
+    expect(await misplaced(store, answers, [batch(1)])).toEqual([]);
     expect((await store.counts()).byState.QUEUED).toBe(2);
   });
 
@@ -197,7 +217,7 @@ describe.each(transports)("over $name", ({ connect }) => {
     second.send(...batches.slice(ledger.length));
     second.end();
     ledger.push(...(await second.rest()).answers);
-    expect(jobIds(ledger)).toEqual(await stored(store, batches));
+    expect(await misplaced(store, ledger, batches)).toEqual([]);
     expect((await store.counts()).byState.QUEUED).toBe(20_000);
   });
 
@@ -254,8 +274,9 @@ describe.each(transports)("over $name", ({ connect }) => {
     );
     expect(before).toBeLessThan(100);
     expect((await store.counts()).byState.QUEUED).toBeLessThan(100_000);
-    const { answers } = await stream.rest();
-    expect(jobIds(answers)).toEqual(await stored(store, batches));
+    const { answers, error } = await stream.rest();
+    expect(error).toBeUndefined();
+    expect(await misplaced(store, answers, batches)).toEqual([]);
   }, 60_000);
 
   test("a shutdown in the middle: what was read is answered, then UNAVAILABLE with a delay", async () => {
@@ -276,7 +297,7 @@ describe.each(transports)("over $name", ({ connect }) => {
     expect(ledger.length).toBeLessThan(2000);
     await closing;
     expect(events.at(-1)).toEqual({ kind: "drained", forced: false });
-    expect(jobIds(ledger)).toEqual(await stored(store, batches.slice(0, ledger.length)));
+    expect(await misplaced(store, ledger, batches.slice(0, ledger.length))).toEqual([]);
     expect((await store.counts()).byState.QUEUED).toBe(10 * ledger.length);
   });
 
@@ -320,9 +341,13 @@ function direct({ idleMs = 60_000, turn = (): Promise<void> | undefined => undef
   return { answers, begun, call, draining, send, writer };
 }
 
+/** All answers, if they end: without a bound, answers without end would keep even the test's timeout from firing. */
 async function toArray<T>(source: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = [];
-  for await (const item of source) items.push(item);
+  for await (const item of source) {
+    items.push(item);
+    if (items.length > 100) throw new Error("the answers do not end");
+  }
   return items;
 }
 
