@@ -207,9 +207,16 @@ test("shutdown hands back what was not begun, free of charge, and lets the rest 
   const { store, add, job } = await setup();
   const jobIds = [await add(), await add(), await add(), await add()];
   const gate = Promise.withResolvers<void>();
-  const worker = start(store, () => gate.promise, { concurrency: 2, drainMs: 60_000 });
+  let begun = 0;
+  const handler = () => {
+    begun++;
+    return gate.promise;
+  };
+  const worker = start(store, handler, { concurrency: 2, drainMs: 60_000 });
   const states = async () => (await store.counts()).byState;
   await expect.poll(states, { timeout: 10_000 }).toMatchObject({ RUNNING: 4 });
+  // The store says so before the worker has its jobs.
+  await expect.poll(() => begun).toBe(2);
 
   const stopped = worker.stop();
   await worker.until("settled", 2);

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createClock } from "./clock.ts";
 
 function setup() {
@@ -28,4 +28,21 @@ test("the uptime is that of the last reading, so that all clocks tell of one mom
   const after = clock.uptime() - clock.monotonic();
   // The system tells its uptime in hundredths of a second, or in whole seconds.
   expect(Math.abs(after - before)).toBeLessThan(2000);
+});
+
+test("an offset that is moved in the middle of a reading moves all clocks or none, so that nobody seems to have set one", () => {
+  const { clock, move } = setup();
+  const ahead = () => clock.now() - clock.monotonic();
+  const before = ahead();
+  const realNow = performance.now.bind(performance);
+  let calls = 0;
+  const spy = vi.spyOn(performance, "now").mockImplementation(() => {
+    // The second one is made between the readings of the two clocks.
+    if (++calls === 2) move(0, 3_600_000);
+    return realNow();
+  });
+  clock.read();
+  spy.mockRestore();
+  expect(calls).toBeGreaterThanOrEqual(2);
+  expect(Math.abs(ahead() - before)).toBeLessThan(1000);
 });

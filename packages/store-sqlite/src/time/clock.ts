@@ -23,21 +23,23 @@ const maxReadings = 3;
 export function createClock(offset: SharedArrayBuffer | undefined): Clock {
   const shared = new BigInt64Array(offset ?? new SharedArrayBuffer(0));
   const skew = (index: number) => (index < shared.length ? Number(Atomics.load(shared, index)) : 0);
-  let [wall, monotonic, readAt] = [0, 0, 0];
+  let [wall, monotonic, readAt, offsetMs] = [0, 0, 0, 0];
 
   const clock: Clock = {
     read() {
+      // Once for all clocks: another thread may move it meanwhile, which must not look like a wall clock that was set.
+      offsetMs = skew(0);
       for (let reading = 0; reading < maxReadings; reading++) {
         const before = performance.now();
-        wall = Date.now() + skew(0) + skew(1);
+        wall = Date.now() + offsetMs + skew(1);
         readAt = performance.now();
         if (readAt - before < maxReadMs) break;
       }
-      monotonic = readAt + skew(0);
+      monotonic = readAt + offsetMs;
     },
     now: () => wall,
     monotonic: () => monotonic,
-    uptime: () => uptime() * 1000 + skew(0) - (performance.now() - readAt),
+    uptime: () => uptime() * 1000 + offsetMs - (performance.now() - readAt),
   };
   clock.read();
   return clock;
